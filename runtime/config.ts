@@ -1,0 +1,88 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { EbbError } from './errors.ts'
+
+/**
+ * The environment, read once at the start of each process. docs/configuration.md lists every key.
+ * An engine whose URL is given here is used as it is, and nothing is started for it.
+ */
+const Environment = z.object({
+  EBB_HOME: z.string().default('.ebb'),
+  EBB_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  EBB_KAFKA_BROKERS: z.string().default('127.0.0.1:9092'),
+  /** Put before every topic and consumer group name, so that test runs share a broker without meeting. */
+  EBB_TOPIC_PREFIX: z.string().default(''),
+  EBB_CLICKHOUSE_URL: z.url().default('http://default@127.0.0.1:8123'),
+  EBB_CLICKHOUSE_DATABASE: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,40}$/)
+    .default('ebb'),
+  EBB_POSTGRES_URL: z.url().default('postgres://ebb@127.0.0.1:5432/ebb'),
+  EBB_KEYRING_URL: z.url().default('postgres://ebb@127.0.0.1:5432/keyring'),
+  EBB_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  EBB_TEMPORAL_NAMESPACE: z.string().default('default'),
+  EBB_TEMPORAL_TASK_QUEUE: z.string().default('ebb'),
+  EBB_TEMPORAL_UI_URL: z.url().default('http://127.0.0.1:8233'),
+  EBB_S3_ENDPOINT: z.url().default('http://127.0.0.1:7070'),
+  EBB_S3_ACCESS_KEY: z.string().default('ebb'),
+  EBB_S3_SECRET_KEY: z.string().default('ebb-development'),
+  EBB_COLLECTOR_HOST: z.string().default('127.0.0.1'),
+  EBB_COLLECTOR_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /** 0 picks a free port; the process logs it. */
+  EBB_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  /** JSON file with event definitions that are added to the built-in ones; '' for none. */
+  EBB_EVENT_DEFINITIONS: z.string().default(''),
+  /** File of the wrapping keys (mode 0600), made at the first start. Default: `<EBB_HOME>/keys.json`. */
+  EBB_KEY_FILE: z.string().default(''),
+})
+
+export interface Config {
+  home: string
+  logLevel: z.infer<typeof Environment>['EBB_LOG_LEVEL']
+  kafka: { brokers: string[]; topicPrefix: string }
+  /** `database` holds the tables; the analysts' views are in `biDatabase`. */
+  clickhouse: { url: string; database: string; biDatabase: string }
+  postgres: { url: string; keyringUrl: string }
+  temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
+  s3: { endpoint: string; accessKey: string; secretKey: string }
+  collector: { host: string; port: number }
+  metricsPort: number
+  eventDefinitionsFile: string
+  keyFile: string
+}
+
+/**
+ * Reads the configuration out of an environment.
+ * @throws EbbError `bad_config`, naming each key that is wrong (never its value).
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const parsed = Environment.safeParse(environment)
+  if (!parsed.success) {
+    const keys = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    throw new EbbError('bad_config', `environment: ${keys.join('; ')}`)
+  }
+  const env = parsed.data
+  const home = resolve(env.EBB_HOME)
+  return {
+    home,
+    logLevel: env.EBB_LOG_LEVEL,
+    kafka: { brokers: env.EBB_KAFKA_BROKERS.split(','), topicPrefix: env.EBB_TOPIC_PREFIX },
+    clickhouse: {
+      url: env.EBB_CLICKHOUSE_URL,
+      database: env.EBB_CLICKHOUSE_DATABASE,
+      biDatabase: env.EBB_CLICKHOUSE_DATABASE === 'ebb' ? 'bi' : `${env.EBB_CLICKHOUSE_DATABASE}_bi`,
+    },
+    postgres: { url: env.EBB_POSTGRES_URL, keyringUrl: env.EBB_KEYRING_URL },
+    temporal: {
+      address: env.EBB_TEMPORAL_ADDRESS,
+      namespace: env.EBB_TEMPORAL_NAMESPACE,
+      taskQueue: env.EBB_TEMPORAL_TASK_QUEUE,
+      uiUrl: env.EBB_TEMPORAL_UI_URL,
+    },
+    s3: { endpoint: env.EBB_S3_ENDPOINT, accessKey: env.EBB_S3_ACCESS_KEY, secretKey: env.EBB_S3_SECRET_KEY },
+    collector: { host: env.EBB_COLLECTOR_HOST, port: env.EBB_COLLECTOR_PORT },
+    metricsPort: env.EBB_METRICS_PORT,
+    eventDefinitionsFile: env.EBB_EVENT_DEFINITIONS,
+    keyFile: env.EBB_KEY_FILE || resolve(home, 'keys.json'),
+  }
+}

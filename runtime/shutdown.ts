@@ -1,0 +1,24 @@
+import type { Logger } from './logger.ts'
+
+/**
+ * Runs `stop` once on SIGTERM or SIGINT and ends the process; a stop that hangs is cut off after `timeoutMs`,
+ * so that a supervisor never waits for ever.
+ */
+export function onShutdown(logger: Logger, stop: () => Promise<void>, timeoutMs = 10_000): void {
+  let stopping = false
+  const shutdown = (signal: string) => {
+    if (stopping) return
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    setTimeout(() => process.exit(1), timeoutMs).unref()
+    stop().then(
+      () => process.exit(0),
+      (error) => {
+        logger.error({ err: error }, 'stop failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', () => shutdown('SIGTERM'))
+  process.on('SIGINT', () => shutdown('SIGINT'))
+}
