@@ -1,0 +1,18 @@
+/**
+ * Fault points for crash drills: `EBB_FAULT=<point>:<n>` kills this process with SIGKILL when it reaches the named
+ * point for the n-th time, so that a drill can hit each durability boundary exactly instead of by luck.
+ */
+function readFault(text: string | undefined): { point: string; countdown: number } | undefined {
+  const match = /^([a-z0-9.-]+):([1-9]\d*)$/.exec(text ?? '')
+  return match ? { point: match[1]!, countdown: Number(match[2]) } : undefined
+}
+
+// Read here and not in config.ts: it must work in every process from its first line on, and is no setting of the product.
+const fault = readFault(process.env.EBB_FAULT)
+
+/** Marks a durability boundary. One comparison when `EBB_FAULT` is unset; a malformed value counts as unset. */
+export function faultPoint(name: string): void {
+  if (fault === undefined || fault.point !== name) return
+  fault.countdown -= 1
+  if (fault.countdown === 0) process.kill(process.pid, 'SIGKILL')
+}
