@@ -1,0 +1,78 @@
+import pg from 'pg'
+import { EbbError } from '../runtime/errors.ts'
+
+export type PostgresErrorCode = 'postgres_unavailable' | 'postgres_not_durable' | 'postgres_refused'
+
+/** What the statements of this folder need of a database: one round trip, autocommitted. */
+export interface Postgres {
+  /**
+   * @throws EbbError `postgres_unavailable` when no answer came (a retry may help), `postgres_refused` when the server
+   * said no. Only the SQLSTATE goes into the message: Postgres quotes row values in its own.
+   */
+  query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<Row[]>
+  close(): Promise<void>
+}
+
+export interface PostgresOptions {
+  /** Connections at most. */
+  connections?: number
+  /** A statement without an answer after this long fails, so that a stopped server cannot hold requests for ever. */
+  timeoutMs?: number
+}
+
+/** SQLSTATE classes that say "the server is away or ending", as against "your statement is wrong". */
+const AWAY = /^(08|53|57P)/
+
+function describe(error: unknown): EbbError {
+  const state = (error as { code?: unknown }).code
+  const sqlState = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) ? state : undefined
+  if (sqlState && !AWAY.test(sqlState)) {
+    return new EbbError('postgres_refused', `Postgres refused a statement (SQLSTATE ${sqlState})`)
+  }
+  return new EbbError(
+    'postgres_unavailable',
+    `Postgres is away (${sqlState ?? String(state ?? 'no answer')})`,
+  )
+}
+
+/** A pool on one database. It connects when first used, and again by itself after the server was away. */
+export function createPostgres(url: string, options: PostgresOptions = {}): Postgres {
+  const timeoutMs = options.timeoutMs ?? 3_000
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.connections ?? 4,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    keepAlive: true,
+    idleTimeoutMillis: 30_000,
+    application_name: 'ebb',
+  })
+  // An idle connection that breaks is reported here, and unheard it would end the process; the next query connects anew.
+  pool.on('error', () => {})
+  return {
+    async query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]) {
+      try {
+        return (await pool.query<Row>({ name, text, values })).rows
+      } catch (error) {
+        throw describe(error)
+      }
+    },
+    close: () => pool.end(),
+  }
+}
+
+/**
+ * Refuses a server that acknowledges a commit before it is on disk: a subject's secret must outlive a crash that
+ * follows the first acknowledged event.
+ * @throws EbbError `postgres_not_durable`
+ */
+export async function requireDurableCommits(postgres: Postgres): Promise<void> {
+  const rows = await postgres.query<{ fsync: string; commit: string }>(
+    'durable_commits',
+    `SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commit`,
+    [],
+  )
+  if (rows[0]?.fsync !== 'on' || rows[0].commit === 'off') {
+    throw new EbbError('postgres_not_durable', 'Postgres runs with fsync or synchronous_commit off')
+  }
+}
