@@ -16,13 +16,12 @@ export const ebbSubjects: NamedMigration = {
       );
       CREATE TABLE subjects (
         handle     bytea       PRIMARY KEY,
-        app        text        NOT NULL REFERENCES apps (app),
+        app        text        NOT NULL,
         subject_id uuid        NOT NULL UNIQUE,
-        kind       text        NOT NULL CHECK (kind IN ('user', 'anonymous')),
         created_at timestamptz NOT NULL DEFAULT now()
       );
       CREATE TABLE subject_links (
-        app          text        NOT NULL REFERENCES apps (app),
+        app          text        NOT NULL,
         from_subject uuid        NOT NULL,
         to_subject   uuid        NOT NULL,
         kind         text        NOT NULL CHECK (kind IN ('identify', 'alias')),

@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto'
+import { EbbError } from '../runtime/errors.ts'
+import type { Postgres } from './client.ts'
+import type { KeyProvider } from './key-provider.ts'
+import { seal, unseal } from './seal.ts'
+
+export type KeyringErrorCode = 'key_unwrap_failed'
+
+/** Subjects fall into this many shards; destroying one secret rewraps one shard, so a shard is kept small. */
+export const KEY_SHARDS = 64
+
+export interface SubjectSecret {
+  /** Subject id, a UUID in text. */
+  subjectId: string
+  /** 32 random bytes from which all of the subject's keys are derived. */
+  secret: Buffer
+}
+
+export interface Keyring {
+  /** Makes one secret for each subject id and stores it; when this resolves they are on disk. */
+  createSecrets(subjectIds: string[]): Promise<SubjectSecret[]>
+  /** Secrets by subject id; one that is not there (destroyed) is missing from the map. */
+  readSecrets(subjectIds: string[]): Promise<Map<string, Buffer>>
+  /** Removes secrets that were made for nothing, by a creator that lost a race. */
+  dropSecrets(subjectIds: string[]): Promise<void>
+  /** The app's look-up key (32 bytes), made when first asked for. It turns a person's id into a handle. */
+  appLookupKey(app: string): Promise<Buffer>
+}
+
+interface ShardKey {
+  shard: number
+  keyVersion: number
+  key: Buffer
+}
+
+interface SecretRow {
+  subject_id: string
+  shard: number
+  key_version: number
+  wrapped: Buffer
+}
+
+/**
+ * Opens the keyring: makes what shard keys are missing and unwraps them all into memory.
+ * @throws EbbError `key_unwrap_failed` when the key provider is not the one that wrapped this keyring.
+ */
+export async function openKeyring(postgres: Postgres, provider: KeyProvider): Promise<Keyring> {
+  const keys = new Map<string, Buffer>()
+  const newest: ShardKey[] = []
+  for (const shardKey of await readShardKeys(postgres, provider)) {
+    keys.set(`${shardKey.shard}/${shardKey.keyVersion}`, shardKey.key)
+    newest[shardKey.shard] = shardKey
+  }
+  const shardOf = (subjectId: string) => newest[Number.parseInt(subjectId.slice(0, 2), 16) % KEY_SHARDS]!
+
+  const openSecret = async (row: SecretRow): Promise<Buffer> => {
+    const id = `${row.shard}/${row.key_version}`
+    let key = keys.get(id)
+    if (!key) {
+      // Another process has rotated the shard since we opened.
+      for (const fresh of await readShardKeys(postgres, provider)) {
+        keys.set(`${fresh.shard}/${fresh.keyVersion}`, fresh.key)
+        newest[fresh.shard] = fresh
+      }
+      key = keys.get(id)
+    }
+    if (!key) throw new EbbError('key_unwrap_failed', `shard key ${id} is gone`)
+    try {
+      return unseal(key, row.wrapped, uuidBytes(row.subject_id))
+    } catch (cause) {
+      throw new EbbError('key_unwrap_failed', `a secret of shard ${id} does not unwrap`, { cause })
+    }
+  }
+
+  return {
+    async createSecrets(subjectIds) {
+      const made = subjectIds.map((subjectId) => ({
+        subjectId,
+        secret: randomBytes(32),
+        ...shardOf(subjectId),
+      }))
+      await postgres.query(
+        'create_secrets',
+        `INSERT INTO subject_secrets (subject_id, shard, key_version, wrapped)
+         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bytea[])`,
+        [
+          made.map((one) => one.subjectId),
+          made.map((one) => one.shard),
+          made.map((one) => one.keyVersion),
+          made.map((one) => seal(one.key, one.secret, uuidBytes(one.subjectId))),
+        ],
+      )
+      return made.map(({ subjectId, secret }) => ({ subjectId, secret }))
+    },
+    async readSecrets(subjectIds) {
+      const rows = await postgres.query<SecretRow>(
+        'read_secrets',
+        'SELECT subject_id, shard, key_version, wrapped FROM subject_secrets WHERE subject_id = ANY($1::uuid[])',
+        [subjectIds],
+      )
+      const secrets = new Map<string, Buffer>()
+      for (const row of rows) secrets.set(row.subject_id, await openSecret(row))
+      return secrets
+    },
+    async dropSecrets(subjectIds) {
+      await postgres.query('drop_secrets', 'DELETE FROM subject_secrets WHERE subject_id = ANY($1::uuid[])', [
+        subjectIds,
+      ])
+    },
+    appLookupKey: (app) => readOrMakeAppKey(postgres, provider, app),
+  }
+}
+
+/** All shard keys, oldest version first; missing shards are made, and where two processes make one, both take the stored one. */
+async function readShardKeys(postgres: Postgres, provider: KeyProvider): Promise<ShardKey[]> {
+  const read = () =>
+    postgres.query<Omit<SecretRow, 'subject_id'>>(
+      'read_shard_keys',
+      'SELECT shard, key_version, wrapped FROM key_shards ORDER BY shard, key_version',
+      [],
+    )
+  let rows = await read()
+  const present = new Set(rows.map((row) => row.shard))
+  const missing = Array.from({ length: KEY_SHARDS }, (_, shard) => shard).filter(
+    (shard) => !present.has(shard),
+  )
+  if (missing.length > 0) {
+    const wrapped = await Promise.all(
+      missing.map((shard) => provider.wrap(randomBytes(32), shardContext(shard, 1))),
+    )
+    await postgres.query(
+      'create_shard_keys',
+      `INSERT INTO key_shards (shard, key_version, wrapped)
+       SELECT shard, 1, wrapped FROM unnest($1::smallint[], $2::bytea[]) AS made (shard, wrapped)
+       ON CONFLICT DO NOTHING`,
+      [missing, wrapped],
+    )
+    rows = await read()
+  }
+  return Promise.all(
+    rows.map(async (row) => ({
+      shard: row.shard,
+      keyVersion: row.key_version,
+      key: await provider.unwrap(row.wrapped, shardContext(row.shard, row.key_version)),
+    })),
+  )
+}
+
+async function readOrMakeAppKey(postgres: Postgres, provider: KeyProvider, app: string): Promise<Buffer> {
+  const context = `ebb app look-up key ${app}`
+  const read = () =>
+    postgres.query<{ wrapped: Buffer }>('read_app_key', 'SELECT wrapped FROM app_keys WHERE app = $1', [app])
+  let rows = await read()
+  if (rows.length === 0) {
+    await postgres.query(
+      'create_app_key',
+      'INSERT INTO app_keys (app, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+      [app, await provider.wrap(randomBytes(32), context)],
+    )
+    rows = await read()
+  }
+  return provider.unwrap(rows[0]!.wrapped, context)
+}
+
+function shardContext(shard: number, keyVersion: number): string {
+  return `ebb key shard ${shard} version ${keyVersion}`
+}
+
+function uuidBytes(uuid: string): Buffer {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex')
+}
