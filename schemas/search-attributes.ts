@@ -1,0 +1,12 @@
+/**
+ * The typed search attributes that workflows set, so that the Temporal UI can be filtered by what a run was about.
+ * The development server registers them when it starts; a real cluster does it once
+ * (`temporal operator search-attribute create --name … --type …`).
+ */
+export const SEARCH_ATTRIBUTES = {
+  EbbDay: 'Keyword',
+  EbbStage: 'Keyword',
+  EbbApp: 'Keyword',
+  EbbDrift: 'Bool',
+  EbbRows: 'Int',
+} as const

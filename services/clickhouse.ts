@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
+import { superviseProcess } from './supervise-process.ts'
+
+const PREFERRED_PORT = 8123
+const SERVER = fileURLToPath(new URL('./clickhouse-server/main.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** The small ClickHouse server over chdb, data in `<home>/clickhouse`. */
+export async function startClickHouse(context: EngineContext): Promise<StartedEngine> {
+  const given = context.environment.EBB_CLICKHOUSE_URL
+  if (given) {
+    const { host, port } = parseAddress(given, PREFERRED_PORT)
+    await requireReachable('EBB_CLICKHOUSE_URL', host, port)
+    return { environment: { EBB_CLICKHOUSE_URL: given }, process: null }
+  }
+  const port = await context.ports.take(PREFERRED_PORT)
+  const child = await superviseProcess(context.home, {
+    name: 'clickhouse',
+    command: process.execPath,
+    args: [
+      ...['--import', 'tsx', SERVER, '--data', join(context.home, 'clickhouse')],
+      ...['--host', '127.0.0.1', '--port', String(port)],
+    ],
+    cwd: ROOT,
+    environment: context.environment,
+    isReady: async () => (await fetch(`http://127.0.0.1:${port}/ping`)).ok,
+    readyTimeoutMs: 60_000,
+    stopTimeoutMs: 20_000,
+  })
+  return { environment: { EBB_CLICKHOUSE_URL: `http://default@127.0.0.1:${port}` }, process: child }
+}

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import { EbbError } from '../runtime/errors.ts'
+import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
+import { findOnPath, runCommand } from './run-command.ts'
+import { superviseProcess } from './supervise-process.ts'
+import { cacheHome, ensureTool, exists, mavenRepositoryArguments } from './tool-cache.ts'
+
+const VERSION = '4.1.0'
+const PREFERRED_PORT = 9092
+const PREFERRED_CONTROLLER_PORT = 9093
+const HEAP_MB = 512
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>ebb</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${VERSION}</version></dependency>
+  </dependencies>
+</project>
+`
+
+/** One KRaft node, broker and controller in one JVM, data in `<home>/kafka`. */
+export async function startKafka(context: EngineContext): Promise<StartedEngine> {
+  const given = context.environment.EBB_KAFKA_BROKERS
+  if (given) {
+    const { host, port } = parseAddress(given.split(',')[0] ?? '', PREFERRED_PORT)
+    await requireReachable('EBB_KAFKA_BROKERS', host, port)
+    return { environment: { EBB_KAFKA_BROKERS: given }, process: null }
+  }
+  const java = await findJava(context)
+  const classPath = join(await ensureJars(context), '*')
+  const port = await context.ports.take(PREFERRED_PORT)
+  const controllerPort = await context.ports.take(PREFERRED_CONTROLLER_PORT)
+  const folder = join(context.home, 'kafka')
+  const properties = join(folder, 'server.properties')
+  const logging = join(folder, 'log4j2.properties')
+  await mkdir(folder, { recursive: true })
+  await writeFile(properties, serverProperties(join(folder, 'data'), port, controllerPort))
+  await writeFile(logging, LOGGING)
+  if (!(await exists(join(folder, 'data', 'meta.properties')))) {
+    const clusterId = randomBytes(16).toString('base64url')
+    const format = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
+    await runCommand(java, [`-Dlog4j2.configurationFile=${logging}`, ...format], {
+      environment: context.environment,
+      task: 'formatting the Kafka folder',
+      report: context.report,
+    })
+  }
+  const child = await superviseProcess(context.home, {
+    name: 'kafka',
+    command: java,
+    args: [
+      `-Xmx${HEAP_MB}m`,
+      `-Xms${HEAP_MB}m`,
+      '-XX:+UseG1GC',
+      '-XX:MaxGCPauseMillis=20',
+      `-Dlog4j2.configurationFile=${logging}`,
+      ...['-cp', classPath, 'kafka.Kafka', properties],
+    ],
+    environment: context.environment,
+    isReady: () => answers(`127.0.0.1:${port}`),
+    readyTimeoutMs: 90_000,
+    stopTimeoutMs: 20_000,
+  })
+  return { environment: { EBB_KAFKA_BROKERS: `127.0.0.1:${port}` }, process: child }
+}
+
+/** True when the broker serves metadata and knows its controller: an open port alone comes earlier. */
+async function answers(broker: string): Promise<boolean> {
+  const kafka = new Kafka({
+    brokers: [broker],
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 0 },
+    connectionTimeout: 500,
+  })
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    const cluster = await admin.describeCluster()
+    return cluster.brokers.length > 0 && cluster.controller !== null
+  } finally {
+    await admin.disconnect().catch(() => undefined)
+  }
+}
+
+async function findJava(context: EngineContext): Promise<string> {
+  const home = context.environment.JAVA_HOME
+  if (home && (await exists(join(home, 'bin', 'java')))) return join(home, 'bin', 'java')
+  const java = await findOnPath('java', context.environment)
+  if (java) return java
+  throw new EbbError(
+    'missing_tool',
+    'Kafka needs Java 17 or newer, and `java` is not on PATH. Install it (Debian: apt-get install ' +
+      'openjdk-17-jre-headless maven; macOS: brew install openjdk@17 maven), or set EBB_KAFKA_BROKERS to a Kafka that runs.',
+  )
+}
+
+async function ensureJars(context: EngineContext): Promise<string> {
+  const folder = await ensureTool(`kafka-${VERSION}`, {
+    cache: cacheHome(context.environment),
+    report: (line) => context.report(`Kafka ${VERSION}: ${line}`),
+    fetch: (unfinished) =>
+      fetchJars(unfinished, { pom: POM, task: `fetching Kafka ${VERSION} with Maven`, context }),
+  })
+  return join(folder, 'jars')
+}
+
+/**
+ * Copies an artifact and all it depends on into `<folder>/jars`.
+ * @throws EbbError `missing_tool` without Maven, `command_failed` when it cannot fetch.
+ */
+export async function fetchJars(
+  folder: string,
+  options: { pom: string; task: string; context: Pick<EngineContext, 'environment' | 'report'> },
+): Promise<void> {
+  const { environment, report } = options.context
+  const maven = await findOnPath('mvn', environment)
+  if (!maven)
+    throw new EbbError(
+      'missing_tool',
+      `${options.task}: \`mvn\` is not on PATH. Install Maven (Debian: apt-get install maven; macOS: brew install maven).`,
+    )
+  report(options.task)
+  await writeFile(join(folder, 'pom.xml'), options.pom)
+  const args = ['-q', '-B', ...mavenRepositoryArguments(environment), 'dependency:copy-dependencies']
+  await runCommand(maven, [...args, `-DoutputDirectory=${join(folder, 'jars')}`], {
+    environment,
+    cwd: folder,
+    task: options.task,
+    report,
+  })
+}
+
+function serverProperties(data: string, port: number, controllerPort: number): string {
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'log.dirs': data,
+    'num.partitions': 3,
+    'auto.create.topics.enable': false,
+    'offsets.topic.replication.factor': 1,
+    // One member's groups: fifty partitions of it cost a second at each start and recovery.
+    'offsets.topic.num.partitions': 3,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 3,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    // After a SIGKILL the new broker is refused until the session of the dead one is over (9 s by default).
+    'broker.session.timeout.ms': 3_000,
+    'broker.heartbeat.interval.ms': 500,
+    'group.initial.rebalance.delay.ms': 0,
+    // The default holds each offset commit back 5 ms; ingest declares its cuts by commits.
+    'group.coordinator.append.linger.ms': 0,
+  }
+  return `${Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}`)
+    .join('\n')}\n`
+}
+
+const LOGGING = `rootLogger.level=WARN
+rootLogger.appenderRefs=console
+rootLogger.appenderRef.console.ref=console
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d{ISO8601} %p %c{1} %m%n
+`

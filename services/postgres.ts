@@ -1,0 +1,94 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { EbbError } from '../runtime/errors.ts'
+import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
+import { choosePostgresPlace, type PostgresPlace } from './postgres-place.ts'
+import { runCommand } from './run-command.ts'
+import { superviseProcess } from './supervise-process.ts'
+import { exists } from './tool-cache.ts'
+
+const PREFERRED_PORT = 5432
+const USER = 'ebb'
+const DATABASES = ['ebb', 'keyring']
+
+/** Postgres for development: user `ebb` without a password, reachable on loopback only, data in `<home>/postgres`. */
+export async function startPostgres(context: EngineContext): Promise<StartedEngine> {
+  const given = context.environment.EBB_POSTGRES_URL
+  if (given) {
+    const { host, port } = parseAddress(given, PREFERRED_PORT)
+    await requireReachable('EBB_POSTGRES_URL', host, port)
+    const keyring = context.environment.EBB_KEYRING_URL || withDatabase(given, 'keyring')
+    return { environment: { EBB_POSTGRES_URL: given, EBB_KEYRING_URL: keyring }, process: null }
+  }
+  const place = await choosePostgresPlace(context)
+  const data = join(place.folder, 'data')
+  await initialise(place, data, context)
+  const port = await context.ports.take(PREFERRED_PORT)
+  const child = await superviseProcess(context.home, {
+    name: 'postgres',
+    command: place.postgres,
+    args: ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-c', 'unix_socket_directories='],
+    environment: place.environment,
+    cwd: place.folder,
+    ...(place.user && { user: place.user }),
+    isReady: () => createDatabases(port),
+    readyTimeoutMs: 60_000,
+    // SIGINT is Postgres's fast shutdown: it does not wait for clients that stay connected.
+    stopSignal: 'SIGINT',
+    stopTimeoutMs: 10_000,
+  })
+  const url = (database: string) => `postgres://${USER}@127.0.0.1:${port}/${database}`
+  return {
+    environment: { EBB_POSTGRES_URL: url('ebb'), EBB_KEYRING_URL: url('keyring') },
+    process: child,
+  }
+}
+
+/** The same server and user, another database. */
+export function withDatabase(url: string, database: string): string {
+  const other = new URL(url)
+  other.pathname = `/${database}`
+  return other.href
+}
+
+async function initialise(place: PostgresPlace, data: string, context: EngineContext): Promise<void> {
+  if (await exists(join(data, 'PG_VERSION'))) {
+    const found = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim()
+    if (found === place.major) return
+    throw new EbbError(
+      'version_mismatch',
+      `${data} was made by Postgres ${found}, and Postgres ${place.major} was found. Give the old one by PATH, or move the folder away.`,
+    )
+  }
+  await runCommand(
+    place.initdb,
+    [
+      ...['-D', data, '-U', USER, '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-instructions'],
+      // The folder is new: nothing to lose until the first start has synced it.
+      '--no-sync',
+    ],
+    {
+      environment: place.environment,
+      cwd: place.folder,
+      task: 'creating the Postgres folder',
+      report: context.report,
+      ...(place.user && { user: place.user }),
+    },
+  )
+  await writeFile(join(data, 'pg_hba.conf'), `host all ${USER} 127.0.0.1/32 trust\n`)
+}
+
+async function createDatabases(port: number): Promise<boolean> {
+  const client = new Client({ host: '127.0.0.1', port, user: USER, database: 'postgres' })
+  try {
+    await client.connect()
+    const present = await client.query<{ datname: string }>('SELECT datname FROM pg_database')
+    for (const name of DATABASES) {
+      if (!present.rows.some((row) => row.datname === name)) await client.query(`CREATE DATABASE ${name}`)
+    }
+    return true
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
+import {
+  canConnect,
+  type EngineContext,
+  parseAddress,
+  requireReachable,
+  type StartedEngine,
+} from './engine.ts'
+import { findGoTool } from './go-tool.ts'
+import { superviseProcess } from './supervise-process.ts'
+
+const PREFERRED_PORT = 7233
+const PREFERRED_UI_PORT = 8233
+
+/** Temporal's development server with its Web UI, state in `<home>/temporal/temporal.db`. */
+export async function startTemporal(context: EngineContext): Promise<StartedEngine> {
+  const given = context.environment.EBB_TEMPORAL_ADDRESS
+  if (given) {
+    const { host, port } = parseAddress(given, PREFERRED_PORT)
+    await requireReachable('EBB_TEMPORAL_ADDRESS', host, port)
+    const uiUrl = context.environment.EBB_TEMPORAL_UI_URL ?? `http://${host}:${PREFERRED_UI_PORT}`
+    return { environment: { EBB_TEMPORAL_ADDRESS: given, EBB_TEMPORAL_UI_URL: uiUrl }, process: null }
+  }
+  const temporal = await findGoTool(
+    {
+      name: 'temporal',
+      version: '1.5.1',
+      module: 'github.com/temporalio/cli/cmd/temporal',
+      takes: 'about 4 minutes',
+      neededFor: 'Temporal',
+      environmentKey: 'EBB_TEMPORAL_ADDRESS',
+    },
+    context,
+  )
+  const port = await context.ports.take(PREFERRED_PORT)
+  const uiPort = await context.ports.take(PREFERRED_UI_PORT)
+  const folder = join(context.home, 'temporal')
+  await mkdir(folder, { recursive: true })
+  const attributes = Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => [
+    '--search-attribute',
+    `${name}=${type}`,
+  ])
+  const child = await superviseProcess(context.home, {
+    name: 'temporal',
+    command: temporal,
+    args: [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
+      ...['--db-filename', join(folder, 'temporal.db'), '--log-level', 'error', ...attributes],
+    ],
+    environment: context.environment,
+    // The UI is started after the frontend serves and the namespace and search attributes exist.
+    isReady: async () => (await canConnect('127.0.0.1', port)) && (await canConnect('127.0.0.1', uiPort)),
+    readyTimeoutMs: 60_000,
+    stopTimeoutMs: 15_000,
+  })
+  return {
+    environment: {
+      EBB_TEMPORAL_ADDRESS: `127.0.0.1:${port}`,
+      EBB_TEMPORAL_UI_URL: `http://127.0.0.1:${uiPort}`,
+    },
+    process: child,
+  }
+}
