@@ -1,0 +1,72 @@
+import type { Config } from '../runtime/config.ts'
+import { EbbError } from '../runtime/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { type EventRecord, TOPICS } from '../schemas/event-record.ts'
+import { createKafka, prefixed } from './client.ts'
+import { encodeEventRecord } from './encode-event-record.ts'
+import { createSendQueue } from './send-queue.ts'
+
+export type ProducerErrorCode = 'producer_full' | 'producer_closed' | 'produce_failed'
+
+/** Records wait here for the broker. A collector answers 503 before this is reached. */
+export const MAX_PENDING_BYTES = 64 * 1024 * 1024
+
+export interface EventProducer {
+  /**
+   * Resolves once every in-sync replica has the records (`acks=all`). After a rejection any part of them may be stored:
+   * the client's retry carries the same batch key, and ingest counts it once.
+   * @throws EbbError `producer_full`, `producer_closed`, `produce_failed`
+   */
+  send(records: EventRecord[]): Promise<void>
+  /** Bytes accepted by `send` and not yet answered. */
+  pendingBytes(): number
+  /** Sends what is pending, then disconnects. */
+  close(): Promise<void>
+}
+
+/**
+ * Not idempotent by Kafka's producer ids on purpose: they allow one send in flight, and a duplicate made by a retry
+ * here is the same to ingest as one made by the client.
+ */
+export async function createEventProducer(config: Config, logger: Logger): Promise<EventProducer> {
+  const topic = prefixed(config, TOPICS.events)
+  const kafka = createKafka(config, logger, 'ebb-events')
+  const partitions = await countPartitions(kafka, topic)
+  const producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    retry: { retries: 4, maxRetryTime: 1_000 },
+  })
+  await producer.connect()
+
+  const queue = createSendQueue({
+    maxPendingBytes: MAX_PENDING_BYTES,
+    transmit: (messages) =>
+      producer.send({ topic, acks: -1, timeout: 10_000, messages }).then(
+        () => undefined,
+        (error) => {
+          throw new EbbError('produce_failed', `Kafka did not take the records: ${(error as Error).name}`, {
+            cause: error,
+          })
+        },
+      ),
+  })
+  return {
+    send: (records) => queue.send(records.map((record) => encodeEventRecord(record, partitions))),
+    pendingBytes: queue.pendingBytes,
+    async close() {
+      await queue.close()
+      await producer.disconnect()
+    },
+  }
+}
+
+async function countPartitions(kafka: ReturnType<typeof createKafka>, topic: string): Promise<number> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0]!.partitions.length
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -1,0 +1,131 @@
+import { EbbError } from '../runtime/errors.ts'
+import type { EventMessage } from './encode-event-record.ts'
+
+/** kafkajs groups the messages of a send in quadratic time: more, smaller sends are cheaper. */
+const MAX_RECORDS_A_SEND = 300
+/** A send makes one record batch a partition, which must stay below the topic's `max.message.bytes`. */
+const MAX_BYTES_A_SEND = 2 * 1024 * 1024
+const MAX_SENDS_IN_FLIGHT = 5
+const LINGER_MS = 4
+
+export interface SendQueue {
+  send(messages: EventMessage[]): Promise<void>
+  pendingBytes(): number
+  close(): Promise<void>
+}
+
+interface Waiting {
+  message: EventMessage
+  bytes: number
+  settle(error?: unknown): void
+}
+
+/**
+ * Gathers the messages of many callers into few sends. With nothing in flight a send starts at the end of the
+ * current turn of the event loop; otherwise it waits for a full one, for `LINGER_MS`, or for a send to finish.
+ */
+export function createSendQueue(deps: {
+  transmit(messages: EventMessage[]): Promise<void>
+  maxPendingBytes: number
+}): SendQueue {
+  const waiting: Waiting[] = []
+  let waitingBytes = 0
+  let pending = 0
+  let inFlight = 0
+  let closed = false
+  let soon = false
+  let linger: NodeJS.Timeout | undefined
+  let whenIdle: (() => void) | undefined
+
+  const takeOne = (): Waiting[] => {
+    let bytes = 0
+    let count = 0
+    while (count < waiting.length && count < MAX_RECORDS_A_SEND) {
+      bytes += waiting[count]!.bytes
+      if (count > 0 && bytes > MAX_BYTES_A_SEND) break
+      count++
+    }
+    return waiting.splice(0, count)
+  }
+
+  const transmit = async (taken: Waiting[]) => {
+    inFlight++
+    let failure: unknown
+    try {
+      await deps.transmit(taken.map(({ message }) => message))
+    } catch (error) {
+      failure = error
+    }
+    inFlight--
+    for (const one of taken) {
+      pending -= one.bytes
+      one.settle(failure)
+    }
+    flush()
+    if (pending === 0) whenIdle?.()
+  }
+
+  /** Starts as many sends as are allowed; all that waits goes, full or not. */
+  const flush = () => {
+    clearTimeout(linger)
+    linger = undefined
+    while (waiting.length > 0 && inFlight < MAX_SENDS_IN_FLIGHT) {
+      const taken = takeOne()
+      for (const one of taken) waitingBytes -= one.bytes
+      void transmit(taken)
+    }
+  }
+
+  const schedule = () => {
+    if (waiting.length >= MAX_RECORDS_A_SEND || waitingBytes >= MAX_BYTES_A_SEND) {
+      flush()
+    } else if (inFlight === 0) {
+      if (soon) return
+      soon = true
+      setImmediate(() => {
+        soon = false
+        flush()
+      })
+    } else {
+      linger ??= setTimeout(flush, LINGER_MS)
+    }
+  }
+
+  return {
+    send(messages) {
+      if (closed) return Promise.reject(new EbbError('producer_closed', 'the producer is closed'))
+      if (messages.length === 0) return Promise.resolve()
+      const bytes = messages.map(sizeOf)
+      const total = bytes.reduce((sum, size) => sum + size, 0)
+      if (pending + total > deps.maxPendingBytes)
+        return Promise.reject(new EbbError('producer_full', 'too many bytes wait for Kafka'))
+      pending += total
+      waitingBytes += total
+      return new Promise((resolve, reject) => {
+        let left = messages.length
+        let failure: unknown
+        const settle = (error?: unknown) => {
+          failure ??= error
+          if (--left > 0) return
+          if (failure === undefined) resolve()
+          else reject(failure)
+        }
+        messages.forEach((message, index) => {
+          waiting.push({ message, bytes: bytes[index]!, settle })
+        })
+        schedule()
+      })
+    },
+    pendingBytes: () => pending,
+    async close() {
+      closed = true
+      flush()
+      if (pending > 0) await new Promise<void>((resolve) => (whenIdle = resolve))
+    },
+  }
+}
+
+/** Headers and framing of a record take about 100 bytes. */
+function sizeOf(message: EventMessage): number {
+  return message.value.length + 100
+}

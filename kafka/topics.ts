@@ -1,0 +1,116 @@
+import type { Config } from '../runtime/config.ts'
+import { EbbError } from '../runtime/errors.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { TOPICS } from '../schemas/event-record.ts'
+import { createKafka, prefixed } from './client.ts'
+
+export type TopicErrorCode = 'topics_failed'
+
+const HOUR_MS = 3_600_000
+
+/**
+ * Partitions of `events` when the topic is made. A subject's records must stay in one partition for as long as its
+ * retries may come (24 h), so that ingest sees the second beside the first: add partitions only while no client retries.
+ */
+export const EVENT_PARTITIONS = 3
+
+/** The largest record batch of `events`: a send of the producer is at most 2 MB and one record at most 1 MB. */
+export const EVENT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+
+interface TopicSettings {
+  partitions: number
+  entries: Record<string, string>
+}
+
+/**
+ * What each topic must be.
+ * - `events`: 24 h, short segments so that expired and erased records leave the disk soon after; times are the broker's.
+ * - `subject_states`, `revocations`: compacted, never expired; the lag of 48 h keeps the first revocation of a token
+ *   at its offset for longer than `events` lives, since ingest filters a repeated cut as of an offset.
+ */
+export const TOPIC_SETTINGS: Record<(typeof TOPICS)[keyof typeof TOPICS], TopicSettings> = {
+  [TOPICS.events]: {
+    partitions: EVENT_PARTITIONS,
+    entries: {
+      'cleanup.policy': 'delete',
+      'retention.ms': String(24 * HOUR_MS),
+      'message.timestamp.type': 'LogAppendTime',
+      'segment.ms': String(HOUR_MS / 4),
+      'segment.bytes': String(128 * 1024 * 1024),
+      'max.message.bytes': String(EVENT_MAX_MESSAGE_BYTES),
+    },
+  },
+  [TOPICS.eventsRejected]: {
+    partitions: 1,
+    entries: { 'cleanup.policy': 'delete', 'retention.ms': String(7 * 24 * HOUR_MS) },
+  },
+  [TOPICS.subjectStates]: {
+    partitions: EVENT_PARTITIONS,
+    entries: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(48 * HOUR_MS) },
+  },
+  [TOPICS.revocations]: {
+    partitions: 1,
+    entries: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(48 * HOUR_MS) },
+  },
+}
+
+/**
+ * Makes the topics that are missing and waits until each has a leader. Topics that exist keep their partitions;
+ * their settings are put right. Any number of processes may call this at the same time.
+ * @throws EbbError `topics_failed`
+ */
+export async function ensureTopics(config: Config): Promise<void> {
+  const admin = createKafka(config, createLogger('topics', config.logLevel), 'ebb-topics').admin()
+  try {
+    await admin.connect()
+    const existing = new Set(await admin.listTopics())
+    const wanted = Object.entries(TOPIC_SETTINGS).map(([name, settings]) => ({
+      topic: prefixed(config, name),
+      numPartitions: settings.partitions,
+      replicationFactor: -1,
+      configEntries: Object.entries(settings.entries).map(([key, value]) => ({ name: key, value })),
+    }))
+    const missing = wanted.filter(({ topic }) => !existing.has(topic))
+    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true })
+    const kept = wanted.filter(({ topic }) => existing.has(topic))
+    if (kept.length > 0) await correctSettings(admin, kept)
+  } catch (error) {
+    throw new EbbError('topics_failed', `topics could not be made: ${(error as Error).message}`, {
+      cause: error,
+    })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+type Admin = ReturnType<ReturnType<typeof createKafka>['admin']>
+type Wanted = { topic: string; configEntries: { name: string; value: string }[] }
+
+/** 2 is a topic in Kafka's numbering of config resources. */
+const TOPIC_RESOURCE = 2
+
+async function correctSettings(admin: Admin, topics: Wanted[]): Promise<void> {
+  const described = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map(({ topic, configEntries }) => ({
+      type: TOPIC_RESOURCE,
+      name: topic,
+      configNames: configEntries.map((entry) => entry.name),
+    })),
+  })
+  const wrong = topics.filter(({ topic, configEntries }) => {
+    const found = described.resources.find((resource) => resource.resourceName === topic)?.configEntries ?? []
+    return configEntries.some(
+      ({ name, value }) => found.find((entry) => entry.configName === name)?.configValue !== value,
+    )
+  })
+  if (wrong.length === 0) return
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: wrong.map(({ topic, configEntries }) => ({
+      type: TOPIC_RESOURCE,
+      name: topic,
+      configEntries,
+    })),
+  })
+}
