@@ -24,7 +24,8 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
       ...['--host', '127.0.0.1', '--port', String(port)],
     ],
     cwd: ROOT,
-    environment: context.environment,
+    // The pool of native threads takes its size before the first line of the script runs.
+    environment: { UV_THREADPOOL_SIZE: '24', ...context.environment },
     isReady: async () => (await fetch(`http://127.0.0.1:${port}/ping`)).ok,
     readyTimeoutMs: 60_000,
     stopTimeoutMs: 20_000,

@@ -1,0 +1,53 @@
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { startEngines } from '../services/start-engines.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** EBB_* of the engines that the tests of a run share. */
+    engines: Record<string, string>
+  }
+}
+
+/**
+ * Starts all engines once for a run of the engine tiers, on free ports and in a folder of their own. With EBB_TEST_ENGINES
+ * (a JSON file as tests/engines-keep.ts writes it) the engines named there are used and left running.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const kept = process.env.EBB_TEST_ENGINES
+  if (kept) {
+    project.provide('engines', JSON.parse(await readFile(kept, 'utf8')) as Record<string, string>)
+    return async () => undefined
+  }
+  const engines = await startTestEngines()
+  project.provide('engines', engines.environment)
+  return engines.stop
+}
+
+export async function startTestEngines(): Promise<{
+  environment: Record<string, string>
+  stop(): Promise<void>
+}> {
+  const home = await createTestHome()
+  const engines = await startEngines({
+    home,
+    ports: 'free',
+    onProgress: (line) => process.stderr.write(`  ${line}\n`),
+  })
+  return {
+    environment: engines.environment,
+    stop: async () => {
+      await engines.stop()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A temporary home that the user `postgres` can pass into. */
+export async function createTestHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'ebb-test-'))
+  await chmod(home, 0o755)
+  return home
+}
