@@ -69,13 +69,20 @@ export async function listApps(postgres: Postgres): Promise<AppEntry[]> {
   return rows.map((row) => ({ app: row.app, rules: row.rules, createdAt: row.created_at }))
 }
 
-/** The app of a write key's SHA-256, undefined where none has it. */
-export async function findAppByWriteKey(postgres: Postgres, sha256: Buffer): Promise<AppRules | undefined> {
-  const rows = await postgres.query<{ app: string; rules: unknown }>(
-    'find_app',
-    'SELECT app, rules FROM apps WHERE write_key_sha256 = $1',
-    [sha256],
+export interface AppByKey {
+  sha256: Buffer
+  rules: AppRules
+}
+
+/** The apps of these write keys (as SHA-256); a key that no app has is missing from the answer. */
+export async function findAppsByWriteKey(postgres: Postgres, hashes: Buffer[]): Promise<AppByKey[]> {
+  const rows = await postgres.query<{ write_key_sha256: Buffer; app: string; rules: unknown }>(
+    'find_apps',
+    'SELECT write_key_sha256, app, rules FROM apps WHERE write_key_sha256 = ANY($1::bytea[])',
+    [hashes],
   )
-  const row = rows[0]
-  return row && { app: row.app, ...AppChoices.parse(row.rules) }
+  return rows.map((row) => ({
+    sha256: row.write_key_sha256,
+    rules: { app: row.app, ...AppChoices.parse(row.rules) },
+  }))
 }

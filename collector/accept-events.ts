@@ -1,0 +1,154 @@
+import { type Admitted, admit, type Person } from '../gate/admit.ts'
+import { readBatch } from '../gate/read-batch.ts'
+import { tokenise } from '../gate/tokenise.ts'
+import type { EventProducer } from '../kafka/event-producer.ts'
+import type { RejectionProducer } from '../kafka/rejection-producer.ts'
+import type { SubjectResolver } from '../postgres/resolve-subjects.ts'
+import type { LinkWriter } from '../postgres/subject-links.ts'
+import { faultPoint } from '../runtime/fault.ts'
+import type { EventRecord } from '../schemas/event-record.ts'
+import type { Registry } from '../schemas/registry.ts'
+import type { SegmentCall } from '../schemas/segment.ts'
+import { decompressBody, parseBody } from './decode-body.ts'
+import { collectorError } from './error.ts'
+import type { AppDirectory } from './find-app.ts'
+import type { CollectorMetrics } from './metrics.ts'
+
+export interface AcceptDeps {
+  apps: AppDirectory
+  subjects: SubjectResolver
+  links: LinkWriter
+  producer: EventProducer
+  rejections: RejectionProducer
+  registry: Registry
+  metrics: CollectorMetrics
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Milliseconds that Kafka gets for its ack before the client is told to come again. */
+  ackTimeoutMs: number
+  /** Milliseconds below which a request with a person not in the cache is not answered. */
+  missFloorMs: number
+}
+
+export interface Submission {
+  call: 'batch' | SegmentCall
+  /** As received. */
+  body: Buffer
+  encoding: string | undefined
+  /** From Basic auth; '' where it is to be looked for in the body. */
+  writeKey: string
+  clientIp: string | undefined
+  /** Hears how large the body is when decompressed. @throws EbbError `overloaded` */
+  onInflated(bytes: number): void
+}
+
+/**
+ * One request, from its bytes to the broker's ack. The steps are the order in which a crash is harmless: whatever has
+ * happened before it, the client has no answer yet, and its retry with the same ids is counted once.
+ * @returns the answer's JSON text. @throws EbbError, see error.ts
+ */
+export async function acceptEvents(deps: AcceptDeps, submission: Submission): Promise<string> {
+  const receivedAt = deps.now()
+  // 1. Who asks. A key in the header is checked before the body is looked at.
+  const early = submission.writeKey === '' ? undefined : await deps.apps.find(submission.writeKey)
+
+  // 2. The body: decompressed, UTF-8, JSON, an envelope.
+  const body = decompressBody(submission.body, submission.encoding)
+  if (body !== submission.body) submission.onInflated(body.length)
+  const read = readBatch(parseBody(body), body, submission.call)
+  if (!read.ok) throw collectorError(read.code)
+  const app = early ?? (await deps.apps.find(read.batch.writeKey))
+
+  // 3. The gate: what fails it goes no further.
+  const admitted = admit(read.batch, {
+    app: app.rules,
+    lookupKey: app.lookupKey,
+    registry: deps.registry,
+    now: receivedAt,
+    ...(submission.clientIp !== undefined && { clientIp: submission.clientIp }),
+  })
+  countRefused(deps, app.rules.app, admitted, receivedAt)
+  if (admitted.persons.length > 0) await store(deps, app.rules.app, admitted, receivedAt)
+
+  // 7. Only now the client hears of it.
+  faultPoint('collector.after-produce-before-answer')
+  deps.metrics.accepted(admitted.accepted)
+  return answerText(admitted)
+}
+
+async function store(deps: AcceptDeps, app: string, admitted: Admitted, receivedAt: number): Promise<void> {
+  // 4. Each person's keys, durable before the first event under them is produced.
+  const handles = handlesOf(admitted.persons)
+  const looked = deps.subjects.resolve(handles, app)
+  const keys = Array.isArray(looked) ? looked : await looked
+
+  // 5. Identity ends here: from now on there are only tokens and keyed hashes.
+  const records: EventRecord[] = []
+  for (const [index, person] of admitted.persons.entries()) {
+    records.push(tokenise(person, keys[index]!, admitted.stamp))
+  }
+  faultPoint('collector.before-produce')
+
+  // 6. Links to disk and records to every in-sync replica, side by side; the acknowledgement waits for both.
+  const linked = admitted.persons.some((person) => person.links.length > 0)
+    ? deps.links.write(
+        admitted.persons.flatMap((person) => person.links),
+        app,
+      )
+    : undefined
+  const produced = withinMs(deps.producer.send(records), deps.ackTimeoutMs)
+  if (keys === looked && linked === undefined) await produced
+  else await Promise.all([produced, linked, reach(receivedAt + deps.missFloorMs, deps.now)])
+}
+
+/** Handles of the persons in their order, then those that only a link names: both its ends must be in `subjects` first. */
+function handlesOf(persons: Person[]): Buffer[] {
+  const handles = persons.map((person) => person.handle)
+  for (const person of persons) {
+    for (const link of person.links) handles.push(link.from, link.to)
+  }
+  return handles
+}
+
+/**
+ * Waits until a moment. A new person costs two commits more than one that another request made: answering neither sooner
+ * than this hides which it was.
+ */
+function reach(moment: number, now: () => number): Promise<void> | undefined {
+  const left = moment - now()
+  return left > 0 ? new Promise((resolve) => setTimeout(resolve, left)) : undefined
+}
+
+/** @throws EbbError `events_unavailable` when the records are not acknowledged, by when they still may be. */
+function withinMs(sent: Promise<void>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(collectorError('events_unavailable')), timeoutMs)
+    sent.then(
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      (cause) => {
+        clearTimeout(timer)
+        reject(collectorError('events_unavailable', cause))
+      },
+    )
+  })
+}
+
+function countRefused(deps: AcceptDeps, app: string, admitted: Admitted, at: number): void {
+  for (const { code, event } of admitted.rejected) {
+    deps.rejections.count({ app, code, event, count: 1, at })
+    deps.metrics.rejected(code)
+  }
+  for (const [code, count] of admitted.dropped) {
+    deps.rejections.count({ app, code, event: '', count, at })
+    deps.metrics.dropped(code, count)
+  }
+}
+
+function answerText(admitted: Admitted): string {
+  if (admitted.rejected.length === 0) return `{"accepted":${admitted.accepted},"rejected":[]}`
+  const rejected = admitted.rejected.map(({ index, code }) => ({ index, code }))
+  return JSON.stringify({ accepted: admitted.accepted, rejected })
+}

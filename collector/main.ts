@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createEventProducer } from '../kafka/event-producer.ts'
+import { createRejectionProducer } from '../kafka/rejection-producer.ts'
+import { createPostgres, requireDurableCommits } from '../postgres/client.ts'
+import { createFileKeyProvider } from '../postgres/key-provider.ts'
+import { openKeyring } from '../postgres/keyring.ts'
+import { createSubjectResolver } from '../postgres/resolve-subjects.ts'
+import { createLinkWriter } from '../postgres/subject-links.ts'
+import { readConfig } from '../runtime/config.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
+import { onShutdown } from '../runtime/shutdown.ts'
+import { loadRegistry } from '../schemas/registry.ts'
+import { createByteBudget } from './byte-budget.ts'
+import { createAppDirectory } from './find-app.ts'
+import { createCollectorServer } from './http-server.ts'
+import { createCollectorMetrics } from './metrics.ts'
+import { startWhenReady } from './start-when-ready.ts'
+
+/** Bytes of requests and records in memory at most; objects made of them take a few times as much. */
+const MAX_BYTES_UNDER_WAY = 48 * 1024 * 1024
+
+const config = readConfig()
+const logger = createLogger('collector', config.logLevel)
+
+// 1. What may be stored, and the keys to everything.
+const registry = loadRegistry(
+  config.eventDefinitionsFile ? JSON.parse(await readFile(config.eventDefinitionsFile, 'utf8')) : undefined,
+)
+const keyProvider = await createFileKeyProvider(config.keyFile)
+
+// 2. Postgres: subjects, and the keyring in a database of its own.
+const postgres = createPostgres(config.postgres.url)
+const keyringPostgres = createPostgres(config.postgres.keyringUrl)
+const keyring = await startWhenReady(logger, 'postgres', async () => {
+  await requireDurableCommits(postgres)
+  await requireDurableCommits(keyringPostgres)
+  return openKeyring(keyringPostgres, keyProvider)
+})
+const subjects = createSubjectResolver({ postgres, keyring })
+const links = createLinkWriter(postgres)
+
+// 3. Kafka: events out, and counts of what was refused.
+const producer = await startWhenReady(logger, 'kafka', () => createEventProducer(config, logger))
+const rejections = await startWhenReady(logger, 'kafka', () => createRejectionProducer(config, logger))
+
+// 4. HTTP in.
+let stopping = false
+const budget = createByteBudget(MAX_BYTES_UNDER_WAY, producer.pendingBytes)
+const metricsRegistry = createMetrics('collector')
+const server = createCollectorServer({
+  apps: createAppDirectory({ postgres, keyring }),
+  subjects,
+  links,
+  producer,
+  rejections,
+  registry,
+  metrics: createCollectorMetrics(metricsRegistry, budget.used, subjects.cached),
+  budget,
+  logger,
+  healthy: () => !stopping,
+  now: Date.now,
+  ackTimeoutMs: 5_000,
+  missFloorMs: 25,
+})
+await new Promise<void>((resolve, reject) => {
+  server.once('error', reject)
+  server.listen(config.collector.port, config.collector.host, 4_096, resolve)
+})
+const metricsServer = await serveMetrics(metricsRegistry, config.metricsPort, () => !stopping)
+const { port } = server.address() as AddressInfo
+logger.info(
+  {
+    url: `http://${config.collector.host}:${port}`,
+    metricsUrl: `http://127.0.0.1:${metricsServer.port}/metrics`,
+  },
+  'ready',
+)
+
+// The way out is the way in backwards: no new requests, the answers of those under way, then what is pending.
+onShutdown(logger, async () => {
+  stopping = true
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeIdleConnections()
+  await closed
+  await Promise.all([producer.close(), rejections.close()])
+  await Promise.all([postgres.close(), keyringPostgres.close(), metricsServer.close()])
+})
