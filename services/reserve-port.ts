@@ -13,7 +13,10 @@ const LAST = 31_999
 const TRIES = 500
 
 export interface PortReservations {
-  /** A port that nothing listens on, kept from every other start on this machine until `release`. */
+  /**
+   * A port that nothing listens on, kept from every other start on this machine until `release`; `preferred` 0 means
+   * any.
+   */
   take(preferred: number): Promise<number>
   release(): Promise<void>
 }
@@ -40,7 +43,7 @@ export function reservePorts(mode: 'preferred' | 'free'): PortReservations {
   return {
     async take(preferred) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      if (mode === 'preferred' && (await tryTake(preferred))) return preferred
+      if (mode === 'preferred' && preferred > 0 && (await tryTake(preferred))) return preferred
       for (let attempt = 0; attempt < TRIES; attempt += 1) {
         const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1))
         if (await tryTake(port)) return port

@@ -51,6 +51,10 @@ export async function runCommand(
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options.user,
     })
+    // When we are told to end in the middle of a build, the build ends too.
+    const endChild = () => child.kill()
+    process.once('exit', endChild)
+    child.once('close', () => process.off('exit', endChild))
     let stdout = ''
     let tail = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -61,6 +61,7 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
   const listeners: ((how: string) => void)[] = []
   let current = launch(spec, logFile, pidFile)
   let wanted = true
+  let stopped = false
 
   const watch = () => {
     const watched = current
@@ -92,10 +93,17 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
     async restart() {
       await end('SIGKILL')
       current = await relaunch(spec, logFile, pidFile)
+      if (stopped) {
+        // Asked to stop while we were starting it again.
+        await end('SIGKILL')
+        rmSync(pidFile, { force: true })
+        return
+      }
       wanted = true
       watch()
     },
     async stop() {
+      stopped = true
       await end(spec.stopSignal ?? 'SIGTERM')
       rmSync(pidFile, { force: true })
     },

@@ -1,0 +1,37 @@
+import { Command } from 'commander'
+import { EbbError } from '../runtime/errors.ts'
+import type { DefineVerb } from './verb.ts'
+
+// One line a verb. A file is loaded only when its verb is asked for: `ebb --help` must not wait for Temporal's client.
+const VERBS = [
+  { name: 'up', file: './up.ts', summary: 'start the engines and every process, until Ctrl-C' },
+  { name: 'down', file: './down.ts', summary: 'stop what `ebb up` started' },
+  { name: 'status', file: './status.ts', summary: 'show engines, processes, their health and the lag' },
+  { name: 'migrate', file: './migrate.ts', summary: 'bring databases and topics up to date' },
+  { name: 'app', file: './app.ts', summary: 'register an app and get its write key' },
+  { name: 'send', file: './send.ts', summary: 'send events from a file or a generator' },
+  { name: 'etl', file: './etl.ts', summary: 'run the daily ETL for a day, or backfill several' },
+  { name: 'report', file: './report.ts', summary: 'write the business report of a day' },
+] as const
+
+async function main(argv: string[]): Promise<void> {
+  const program = new Command('ebb')
+    .description('Event analytics that can forget, and can prove it')
+    .showHelpAfterError('(ebb --help lists the verbs)')
+  const asked = argv[2] === 'help' ? argv[3] : argv[2]
+  for (const verb of VERBS) {
+    const command = program.command(verb.name).description(verb.summary)
+    if (verb.name !== asked) continue
+    const { define } = (await import(new URL(verb.file, import.meta.url).href)) as { define: DefineVerb }
+    define(command)
+  }
+  await program.parseAsync(argv)
+}
+
+main(process.argv).catch((error: unknown) => {
+  // A code means that we know what went wrong and have said it: a stack would only hide the sentence.
+  process.stderr.write(
+    error instanceof EbbError ? `ebb: ${error.message}\n` : `ebb: ${String((error as Error).stack)}\n`,
+  )
+  process.exit(1)
+})

@@ -1,0 +1,47 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { isAlive } from './process-table.ts'
+
+/** What a running platform says of itself in `<home>/run/platform.json`, for the other verbs of `ebb`. */
+export const PlatformRecord = z.object({
+  /** Of the `ebb up` that watches over the rest. */
+  pid: z.number().int(),
+  /** Milliseconds since 1970. */
+  startedAt: z.number(),
+  collectorUrl: z.string(),
+  /** EBB_* keys that reach every engine. Development credentials only. */
+  environment: z.record(z.string(), z.string()),
+  processes: z.array(
+    z.object({
+      name: z.string(),
+      kind: z.enum(['engine', 'process']),
+      pid: z.number().int(),
+      /** Base URL of /health and /metrics, for our own processes. */
+      metricsUrl: z.string().optional(),
+    }),
+  ),
+})
+export type PlatformRecord = z.infer<typeof PlatformRecord>
+
+const pathIn = (home: string) => join(home, 'run', 'platform.json')
+
+/** Written by rename, so that a reader never sees half of it. */
+export async function writePlatform(home: string, record: PlatformRecord): Promise<void> {
+  const path = pathIn(home)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(`${path}.part`, JSON.stringify(record, null, 2), { mode: 0o600 })
+  await rename(`${path}.part`, path)
+}
+
+export async function removePlatform(home: string): Promise<void> {
+  await rm(pathIn(home), { force: true })
+}
+
+/** null when no platform runs in this home (a record whose writer is dead counts as none). */
+export async function readPlatform(home: string): Promise<PlatformRecord | null> {
+  const text = await readFile(pathIn(home), 'utf8').catch(() => null)
+  if (text === null) return null
+  const parsed = PlatformRecord.safeParse(JSON.parse(text))
+  return parsed.success && isAlive(parsed.data.pid) ? parsed.data : null
+}
