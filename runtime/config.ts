@@ -40,7 +40,7 @@ export interface Config {
   home: string
   logLevel: z.infer<typeof Environment>['EBB_LOG_LEVEL']
   kafka: { brokers: string[]; topicPrefix: string }
-  /** `database` holds the tables; the analysts' views are in `biDatabase`. */
+  /** `database` holds the tables; the analysts' views are in `biDatabase`: `bi` or `bi_…`, since a grant can match a prefix only. */
   clickhouse: { url: string; database: string; biDatabase: string }
   postgres: { url: string; keyringUrl: string }
   temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
@@ -70,7 +70,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     clickhouse: {
       url: env.EBB_CLICKHOUSE_URL,
       database: env.EBB_CLICKHOUSE_DATABASE,
-      biDatabase: env.EBB_CLICKHOUSE_DATABASE === 'ebb' ? 'bi' : `${env.EBB_CLICKHOUSE_DATABASE}_bi`,
+      biDatabase: env.EBB_CLICKHOUSE_DATABASE === 'ebb' ? 'bi' : `bi_${env.EBB_CLICKHOUSE_DATABASE}`,
     },
     postgres: { url: env.EBB_POSTGRES_URL, keyringUrl: env.EBB_KEYRING_URL },
     temporal: {
