@@ -1,4 +1,5 @@
 import { migrateClickHouse } from '../clickhouse/migrate.ts'
+import { ensureTopics } from '../kafka/topics.ts'
 import { migratePostgres } from '../postgres/migrate.ts'
 import type { Config } from '../runtime/config.ts'
 
@@ -17,10 +18,4 @@ export async function migrateAll(
     step('clickhouse', () => migrateClickHouse(config)),
     step('kafka', () => ensureTopics(config)),
   ])
-}
-
-async function ensureTopics(config: Config): Promise<void> {
-  const path = new URL('../kafka/topics.ts', import.meta.url).href
-  const topics = (await import(path)) as { ensureTopics(config: Config): Promise<void> }
-  await topics.ensureTopics(config)
 }
