@@ -1,0 +1,26 @@
+/**
+ * Groups of fewer people than this are not shown to anyone: a figure about four people is nearly a figure about one.
+ * The views of `bi` hold the same bound.
+ */
+export const K = 5
+
+export interface Guarded<T> {
+  shown: T[]
+  /** Rows that are left out; reports say how many, never which. */
+  hidden: number
+}
+
+/**
+ * Leaves out rows with fewer than K people. Where a total is printed too, a hidden row could be had back by subtracting
+ * the shown ones from it; so the smallest shown rows go as well until K people or more hide together.
+ */
+export function guardSmallGroups<T extends { users: number }>(rows: readonly T[]): Guarded<T> {
+  let shown = rows.filter((row) => row.users >= K)
+  let hiddenUsers = rows.reduce((sum, row) => sum + (row.users < K ? row.users : 0), 0)
+  while (hiddenUsers > 0 && hiddenUsers < K && shown.length > 0) {
+    const smallest = shown.reduce((least, row) => (row.users < least.users ? row : least))
+    shown = shown.filter((row) => row !== smallest)
+    hiddenUsers += smallest.users
+  }
+  return { shown, hidden: rows.length - shown.length }
+}

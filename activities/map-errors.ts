@@ -1,0 +1,59 @@
+import { ClickHouseError } from '@clickhouse/client'
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
+import { EbbError } from '../runtime/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { EtlErrorCode } from '../schemas/etl.ts'
+
+/** Codes that no retry of the same activity mends. */
+const FINAL: ReadonlySet<string> = new Set<EtlErrorCode>(['bad_period', 'staging_dirty'])
+
+/**
+ * One of the two edges where errors are mapped: a failure enters a workflow's history with a closed code as its type and
+ * a message that is ours. An engine's own message may quote data (ClickHouse cites the value it could not parse) and
+ * histories are readable to every operator, so it goes no further than here.
+ */
+export function toApplicationFailure(error: unknown): ApplicationFailure | CancelledFailure {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error
+  const { code, message } = describe(error)
+  return ApplicationFailure.create({ type: code, message, nonRetryable: FINAL.has(code) })
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  if (error instanceof EbbError) return { code: error.code, message: error.message }
+  if (error instanceof ClickHouseError) {
+    return {
+      code: 'clickhouse_failed',
+      message: `ClickHouse answered with code ${error.code} ${error.type ?? ''}`,
+    }
+  }
+  const system = systemCode(error)
+  if (system?.startsWith('E')) return { code: 'unreachable', message: `system error ${system}` }
+  const name = error instanceof Error ? error.name : typeof error
+  return { code: name.startsWith('Kafka') ? 'kafka_unavailable' : 'internal', message: name }
+}
+
+function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return typeof code === 'string' && /^[A-Z_]+$/.test(code) ? code : undefined
+}
+
+type Activity = (input: never) => Promise<unknown>
+
+/** Wraps every activity so that what it throws is mapped, and logged by code. */
+export function mapErrors<A extends Record<keyof A, Activity>>(activities: A, logger: Logger): A {
+  const wrapped = Object.entries<Activity>(activities).map(([name, activity]) => [
+    name,
+    async (input: never) => {
+      try {
+        return await activity(input)
+      } catch (error) {
+        const failure = toApplicationFailure(error)
+        if (failure instanceof ApplicationFailure) {
+          logger.warn({ activity: name, code: failure.type, reason: failure.message }, 'activity failed')
+        }
+        throw failure
+      }
+    },
+  ])
+  return Object.fromEntries(wrapped) as A
+}

@@ -1,0 +1,11 @@
+import type { ClickHouseClient } from '../clickhouse/client.ts'
+import { swapDay } from '../clickhouse/swap-day.ts'
+import type { EtlActivities } from '../schemas/etl.ts'
+import { beatWhile } from './beat-while.ts'
+
+/** Serves the staged day: readers see the old rows or the new ones, never a mixture. */
+export function createSwapDay(clickhouse: ClickHouseClient): EtlActivities['swapDay'] {
+  return async ({ day }) => {
+    await beatWhile(() => swapDay(clickhouse, day))
+  }
+}
