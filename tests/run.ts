@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { addCounts, type Counts, countResults, type VitestReport } from './count-results.ts'
+import { startTestEngines } from './engines.ts'
+
+// `npm test`: every tier on the real engines; `npm test -- unit` or `-- int e2e` for some. The engines are fetched and
+// started while the units run, and shared by the other tiers. The last line is for machines: `N passed, N failed, N skipped`.
+const TIERS = ['unit', 'int', 'e2e'] as const
+type Tier = (typeof TIERS)[number]
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
+// A tier that hangs must not hang whoever waits for the verdict.
+const TIER_LIMIT_MS = 15 * 60_000
+
+async function main(asked: string[]): Promise<number> {
+  const unknown = asked.filter((name) => !(TIERS as readonly string[]).includes(name))
+  if (unknown.length > 0) {
+    process.stderr.write(`unknown tier ${unknown.join(', ')}; there are ${TIERS.join(', ')}\n`)
+    return 2
+  }
+  const tiers = asked.length > 0 ? TIERS.filter((tier) => asked.includes(tier)) : TIERS
+  const scratch = await mkdtemp(join(tmpdir(), 'ebb-run-'))
+  const engines = prepareEngines(tiers, scratch)
+  // Awaited below; until then a failure must not end the units that run meanwhile.
+  engines.catch(() => undefined)
+  const took: string[] = []
+  let total: Counts = { passed: 0, failed: 0, skipped: 0 }
+  try {
+    for (const tier of tiers) {
+      const environment = tier === 'unit' ? {} : await engines.then((running) => running.environment)
+      const startedAt = Date.now()
+      total = addCounts(total, await runTier(tier, join(scratch, `${tier}.json`), environment))
+      took.push(`${tier} ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`)
+    }
+  } catch (error) {
+    process.stderr.write(`the engines did not start: ${(error as Error).message}\n`)
+    total = addCounts(total, { passed: 0, failed: 1, skipped: 0 })
+  } finally {
+    await engines.then(
+      (running) => running.stop(),
+      () => undefined,
+    )
+    await rm(scratch, { recursive: true, force: true })
+  }
+  process.stdout.write(`tiers: ${took.join(', ')}\n`)
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
+  return total.failed > 0 || total.passed === 0 ? 1 : 0
+}
+
+async function prepareEngines(
+  tiers: readonly Tier[],
+  scratch: string,
+): Promise<{ environment: Record<string, string>; stop(): Promise<void> }> {
+  if (!tiers.some((tier) => tier !== 'unit') || process.env.EBB_TEST_ENGINES) {
+    return { environment: {}, stop: async () => undefined }
+  }
+  const engines = await startTestEngines()
+  const file = join(scratch, 'engines.json')
+  await writeFile(file, JSON.stringify(engines.environment))
+  return { environment: { EBB_TEST_ENGINES: file }, stop: engines.stop }
+}
+
+async function runTier(tier: Tier, output: string, environment: Record<string, string>): Promise<Counts> {
+  process.stdout.write(`\n== ${tier}\n`)
+  const args = [
+    'run',
+    '--project',
+    tier,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${output}`,
+  ]
+  const child = spawn(process.execPath, [VITEST, ...args, '--passWithNoTests'], {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const timer = setTimeout(() => {
+    process.stderr.write(`${tier}: still running after ${TIER_LIMIT_MS / 60_000} minutes, ended\n`)
+    child.kill('SIGKILL')
+  }, TIER_LIMIT_MS)
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', resolve)
+  })
+  clearTimeout(timer)
+  const report = await readFile(output, 'utf8').then(
+    (text) => JSON.parse(text) as VitestReport,
+    () => null,
+  )
+  return countResults(report, code)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+process.exit(await main(process.argv.slice(2)))
