@@ -26,7 +26,7 @@ export interface StageOptions {
 }
 
 /**
- * A test's own corner of the shared engines: a fresh ClickHouse database (and its `_bi`), two fresh Postgres databases, a
+ * A test's own corner of the shared engines: a fresh ClickHouse database (and its `bi_…`), two fresh Postgres databases, a
  * topic prefix, a task queue and a home; all migrated.
  */
 export async function createStage(options: StageOptions = {}): Promise<Stage> {
