@@ -1,0 +1,105 @@
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client'
+import type { Config } from '../runtime/config.ts'
+import { EbbError } from '../runtime/errors.ts'
+import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
+import {
+  businessReportWorkflowId,
+  dailyEtlWorkflowId,
+  monthlyTrendsWorkflowId,
+} from '../workers/temporal/workflow-ids.ts'
+import type { businessReport, dailyEtl, monthlyTrends } from '../workflows/index.ts'
+
+/** Days that are worked on at a time; each is a scan of ClickHouse. */
+const DAYS_AT_ONCE = 2
+
+export interface EtlClient {
+  /** Starts the day's ETL, or joins the run that is under way. @returns the workflow's id. */
+  start(day: string): Promise<string>
+  /** Starts or joins, and waits. @throws EbbError `etl_failed` with the step's code and message. */
+  run(day: string): Promise<DailyEtlResult>
+  /** Runs several days, two at a time, oldest first; one day's failure leaves the others going. */
+  runAll(days: string[], onDay: (day: string, outcome: DailyEtlResult | EbbError) => void): Promise<void>
+  report(day: string): Promise<ReportResult>
+  trends(month: string): Promise<ReportResult>
+  close(): Promise<void>
+}
+
+/**
+ * Talks to Temporal for the command line and the demo. The work itself is the Temporal worker's.
+ * @throws EbbError `temporal_unreachable`
+ */
+export async function connectEtl(config: Config): Promise<EtlClient> {
+  const { address, namespace, taskQueue } = config.temporal
+  const connection = await Connection.connect({ address, connectTimeout: '5s' }).catch((cause) => {
+    throw new EbbError(
+      'temporal_unreachable',
+      `Temporal does not answer at ${address}: is the platform up?`,
+      {
+        cause,
+      },
+    )
+  })
+  const client = new Client({ connection, namespace })
+  // A day that runs already is joined, not failed; a day that ran before is run again.
+  const common = { taskQueue, workflowIdConflictPolicy: 'USE_EXISTING' } as const
+
+  const startDay = (day: string) =>
+    client.workflow.start<typeof dailyEtl>('dailyEtl', {
+      ...common,
+      workflowId: dailyEtlWorkflowId(taskQueue, day),
+      args: [{ day }],
+      workflowExecutionTimeout: '20h',
+      staticSummary: `Daily ETL of ${day}, asked for by hand`,
+    })
+  const run = async (day: string): Promise<DailyEtlResult> => {
+    const handle = await startDay(day)
+    return await named(`ETL of ${day}`, handle.result())
+  }
+  return {
+    start: async (day) => (await startDay(day)).workflowId,
+    run,
+    async runAll(days, onDay) {
+      const waiting = [...days]
+      const lane = async () => {
+        for (let day = waiting.shift(); day !== undefined; day = waiting.shift()) {
+          const outcome = await run(day).catch((error) => error)
+          if (outcome instanceof Error && !(outcome instanceof EbbError)) throw outcome
+          onDay(day, outcome)
+        }
+      }
+      await Promise.all(Array.from({ length: DAYS_AT_ONCE }, lane))
+    },
+    async report(day) {
+      const handle = await client.workflow.start<typeof businessReport>('businessReport', {
+        ...common,
+        workflowId: businessReportWorkflowId(taskQueue, day),
+        args: [{ period: day }],
+        staticSummary: `Business report ${day}, asked for by hand`,
+      })
+      return await named(`report of ${day}`, handle.result())
+    },
+    async trends(month) {
+      const handle = await client.workflow.start<typeof monthlyTrends>('monthlyTrends', {
+        ...common,
+        workflowId: monthlyTrendsWorkflowId(taskQueue, month),
+        args: [{ period: month }],
+        staticSummary: `Monthly trends ${month}, asked for by hand`,
+      })
+      return await named(`trends of ${month}`, handle.result())
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** A failed workflow in one sentence: the innermost cause is the step's own. */
+async function named<T>(what: string, result: Promise<T>): Promise<T> {
+  try {
+    return await result
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) throw error
+    let cause: Error = error
+    while (cause.cause instanceof Error) cause = cause.cause
+    const type = 'type' in cause && typeof cause.type === 'string' ? cause.type : cause.name
+    throw new EbbError('etl_failed', `the ${what} failed: ${cause.message} (${type})`, { cause: error })
+  }
+}

@@ -1,0 +1,95 @@
+import { Client, Connection } from '@temporalio/client'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import type { Registry } from 'prom-client'
+import { createActivities } from '../../activities/create-activities.ts'
+import { createClickHouse } from '../../clickhouse/client.ts'
+import { createIngestOffsetsReader } from '../../kafka/read-ingest-offsets.ts'
+import { readRejections } from '../../kafka/read-rejections.ts'
+import type { Config } from '../../runtime/config.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import { bundleWorkflows } from './bundle-workflows.ts'
+import { countActivities } from './count-activities.ts'
+import { ensureSchedules } from './ensure-schedules.ts'
+import { ensureSearchAttributes } from './ensure-search-attributes.ts'
+
+/** Beneath the folder that the worker was started in. */
+export const REPORTS_FOLDER = 'reports/output'
+
+/** A day's scan may take as long as the activity that waits for it (workflows/etl-activities.ts). */
+const QUERY_TIMEOUT_MS = 30 * 60_000
+
+export interface TemporalWorker {
+  healthy(): boolean
+  /** Settles when the worker has ended, by `stop` or by a failure. */
+  ended: Promise<void>
+  /** Takes no more tasks, lets running activities end (20 s), closes the connections. */
+  stop(): Promise<void>
+}
+
+/** Starts one worker: search attributes and schedules in place, workflows bundled, activities over the real engines. */
+export async function startTemporalWorker(deps: {
+  config: Config
+  logger: Logger
+  metrics: Registry
+  reportsFolder?: string
+}): Promise<TemporalWorker> {
+  const { config, logger } = deps
+  const { address, namespace, taskQueue } = config.temporal
+  installLogger(logger)
+
+  const connection = await Connection.connect({ address })
+  const client = new Client({ connection, namespace })
+  await ensureSearchAttributes(connection, namespace)
+  const [workflowBundle, native] = await Promise.all([
+    bundleWorkflows(),
+    NativeConnection.connect({ address }),
+  ])
+
+  const clickhouse = createClickHouse(config, { requestTimeoutMs: QUERY_TIMEOUT_MS })
+  const offsets = createIngestOffsetsReader(config, logger)
+  const activities = createActivities({
+    clickhouse,
+    offsets,
+    readRejections: (from, to) => readRejections(config, logger, from, to),
+    reportsFolder: deps.reportsFolder ?? REPORTS_FOLDER,
+    logger,
+    now: Date.now,
+  })
+  const worker = await Worker.create({
+    connection: native,
+    namespace,
+    taskQueue,
+    workflowBundle,
+    activities: countActivities(activities, deps.metrics),
+    // Two days at a time a worker: each is a scan, and more only wait on the same disks.
+    maxConcurrentActivityTaskExecutions: 8,
+    shutdownGraceTime: '20s',
+  })
+  const ended = worker.run()
+  await ensureSchedules(client, taskQueue)
+  return {
+    healthy: () => worker.getState() === 'RUNNING',
+    ended,
+    async stop() {
+      worker.shutdown()
+      await ended
+      await Promise.all([clickhouse.close(), offsets.close(), native.close(), connection.close()])
+    },
+  }
+}
+
+let installed = false
+
+/** The SDK's runtime is one for a process and logs through ours, warnings and worse. */
+function installLogger(logger: Logger): void {
+  if (installed) return
+  installed = true
+  Runtime.install({
+    logger: new DefaultLogger('WARN', ({ level, message }) => {
+      if (level === 'ERROR') logger.error(message)
+      else logger.warn(message)
+    }),
+    // Signals are main.ts's to handle.
+    shutdownSignals: [],
+  })
+}
