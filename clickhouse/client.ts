@@ -1,10 +1,10 @@
-import { type ClickHouseClient, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import type { Config } from '../runtime/config.ts'
 
 export type { ClickHouseClient }
 
 export interface ClickHouseOverrides {
-  /** Database of unqualified names; '' for none (migrations, which create it). Default: the tables' database. */
+  /** Database of unqualified names; '' for the server's default one (migrations create ours). Default: the tables' database. */
   database?: string
   username?: string
   password?: string
@@ -31,10 +31,12 @@ export function createClickHouse(
     url: url.href,
     username,
     password,
-    database: overrides.database ?? config.clickhouse.database,
+    database: (overrides.database ?? config.clickhouse.database) || 'default',
     application: 'ebb',
     request_timeout: overrides.requestTimeoutMs ?? 30_000,
     max_open_connections: overrides.maxConnections ?? 10,
     keep_alive: { enabled: true },
+    // Its log prints the server's messages, which may quote rows. Callers map errors to codes.
+    log: { level: ClickHouseLogLevel.OFF },
   })
 }

@@ -1,0 +1,24 @@
+-- What the daily ETL publishes. A day is a partition, so that REPLACE PARTITION swaps it in one step; staging has the same
+-- shape. The numbers are what dashboards read; the states let months be counted without the raw rows.
+
+CREATE TABLE IF NOT EXISTS {db}.metrics_batch_daily {on_cluster}
+(
+    app LowCardinality(String),
+    day Date,
+    event LowCardinality(String),
+    currency LowCardinality(String),
+    events UInt64,
+    users UInt64,
+    sessions UInt64,
+    revenue Decimal(38, 4),
+    users_state AggregateFunction(uniq, FixedString(16)),
+    sessions_state AggregateFunction(uniqIf, UInt64, UInt8)
+)
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, event, currency);
+
+CREATE TABLE IF NOT EXISTS {db}.metrics_batch_staging {on_cluster} AS {db}.metrics_batch_daily
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, event, currency);
