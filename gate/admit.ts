@@ -1,6 +1,11 @@
 import type { Registry } from '../schemas/registry.ts'
 import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
+import { createAdmission } from './admit-event.ts'
+import { isLarger, MAX_EVENT_BYTES } from './is-deep.ts'
 import type { ParsedBatch } from './read-batch.ts'
+import { type DraftEvent, settleDrops, startWork } from './work.ts'
+
+export type { DraftEvent } from './work.ts'
 
 /** What an app has chosen for itself. */
 export interface AppRules {
@@ -19,13 +24,13 @@ export interface AdmitContext {
   registry: Registry
   /** When the collector received the request. Milliseconds since 1970. */
   now: number
-  /** Peer address; looked at only where the app truncates IPs. */
+  /** Peer address; looked at only where the app truncates IPs and the event names none. */
   clientIp?: string
 }
 
 /** A person as the client named it; the gate hands on only its handle. */
 export interface Person {
-  /** HMAC-SHA256(lookupKey, kind ‖ 0x00 ‖ id), 32 bytes. */
+  /** HMAC-SHA256(lookupKey, kind ‖ 0x00 ‖ id), 32 bytes; kind is `user` or `anonymous`. */
   handle: Buffer
   /** Links that the person's identify and alias calls assert; both ends are handles of this app. */
   links: Link[]
@@ -39,34 +44,21 @@ export interface Link {
   to: Buffer
 }
 
-/** An event that passed, minimised, not yet tokenised: it still holds joinable ids, so it must not leave the process. */
-export interface DraftEvent {
-  /** Event name of the registry. */
+export interface Rejected {
+  /** Position in the batch. */
+  index: number
+  code: RejectCode
+  /** Name of the definition where one is known, else ''. */
   event: string
-  /** Corrected and clamped, milliseconds since 1970. */
-  ts: number
-  /** Joinable ids as sent; '' where absent. */
-  session: string
-  device: string
-  messageId: string
-  orderId: string
-  path: string
-  element: string
-  product: string
-  /** 1/10,000 of the currency's unit, an integer within ±9e15. */
-  revenue: number
-  currency: string
-  /** JSON object text, '{}' where empty. */
-  props: string
-  /** Declared properties of type `id` without a column of their own: name and value, hashed by tokenise. */
-  ids: readonly { name: string; value: string }[] | undefined
+  /** Name of the declared property that is wrong or missing, else ''. Never a name that only the client chose. */
+  property: string
 }
 
 export interface Admitted {
   persons: Person[]
-  /** In the order of the batch. `event` is the definition's name where one is known, else ''. */
-  rejected: { index: number; code: RejectCode; event: string }[]
-  /** Dropped fields by code. */
+  /** In the order of the batch. */
+  rejected: Rejected[]
+  /** Dropped fields of accepted events, by code. */
   dropped: Map<DropCode, number>
   /** Events that passed; with `rejected` it adds up to the batch. Repeats of a message id pass but make no second row. */
   accepted: number
@@ -86,6 +78,26 @@ export interface BatchStamp {
  * Judges one batch: schema, minimisation, detectors, clock; groups what passes by person. Pure, never throws on any
  * JSON value.
  */
-export function admit(_batch: ParsedBatch, _context: AdmitContext): Admitted {
-  throw new Error('to come')
+export function admit(batch: ParsedBatch, context: AdmitContext): Admitted {
+  const admission = createAdmission(batch, context)
+  const { work } = admission
+  const rejected: Rejected[] = []
+  const dropped = new Map<DropCode, number>()
+  // No event can be larger than the body that holds it, so most batches need no measuring.
+  const measure = batch.body.length > MAX_EVENT_BYTES
+  for (let index = 0; index < batch.events.length; index++) {
+    startWork(work)
+    const event = batch.events[index]
+    const code =
+      measure && isLarger(event, MAX_EVENT_BYTES) ? 'event_too_large' : admission.admitEvent(event, index)
+    if (code === undefined) settleDrops(work, dropped)
+    else rejected.push({ index, code, event: work.draft.event, property: work.property })
+  }
+  return {
+    persons: admission.persons,
+    rejected,
+    dropped,
+    accepted: batch.events.length - rejected.length,
+    stamp: { app: context.app.app, receivedAt: context.now, batchId: batch.batchId },
+  }
 }

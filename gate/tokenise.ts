@@ -1,12 +1,85 @@
 import type { EventRecord } from '../schemas/event-record.ts'
-import type { BatchStamp, Person } from './admit.ts'
+import { ROW_FORMAT } from '../schemas/event-row.ts'
+import type { BatchStamp, DraftEvent, Person } from './admit.ts'
+import { createKeyedHash, type KeyedHash } from './keyed-hash.ts'
+import { createRowWriter, type RowWriter } from './row-binary.ts'
 import type { SubjectKeys } from './subject-keys.ts'
+
+/** Memory that calls share, so that each need not ask for its own; nothing in it outlives a call. */
+const writer = createRowWriter()
 
 /**
  * Turns one person's admitted events into the record that goes to Kafka: ids become keyed hashes under the subject's own
  * key, rows become RowBinary. Pure: same input, same record.
  * @param stamp `Admitted.stamp` of the batch.
  */
-export function tokenise(_person: Person, _keys: SubjectKeys, _stamp: BatchStamp): EventRecord {
-  throw new Error('to come')
+export function tokenise(person: Person, keys: SubjectKeys, stamp: BatchStamp): EventRecord {
+  const keyed = createKeyedHash(keys.idKey)
+  const { events } = person
+  const eventIds: string[] = []
+  const recent = { device: '', deviceHash: '', session: '', sessionHash: '' }
+  writer.reset()
+  for (const draft of events) {
+    const eventId = keyed.latin1('message', draft.messageId).slice(0, 8)
+    eventIds.push(eventId)
+    if (draft.device !== recent.device) {
+      recent.device = draft.device
+      recent.deviceHash = draft.device === '' ? '' : keyed.latin1('device', draft.device)
+    }
+    if (draft.session !== recent.session) {
+      recent.session = draft.session
+      recent.sessionHash = draft.session === '' ? '' : keyed.latin1('session', draft.session)
+    }
+    writer.string(stamp.app)
+    writer.string(draft.event)
+    writer.int64(draft.ts)
+    writer.int64(stamp.receivedAt)
+    writer.fixed(keys.token)
+    writer.hash64(recent.sessionHash)
+    writer.hash64(recent.deviceHash)
+    writer.hash64(eventId)
+    writer.hash64(draft.orderId === '' ? '' : keyed.latin1('order', draft.orderId))
+    writeContent(draft, keyed, writer)
+  }
+  return {
+    subject: keys.token,
+    rows: writer.take(),
+    app: stamp.app,
+    batch: batchKey(keyed, stamp, eventIds),
+    count: events.length,
+    format: ROW_FORMAT,
+  }
+}
+
+function writeContent(draft: DraftEvent, keyed: KeyedHash, rows: RowWriter): void {
+  rows.string(draft.path)
+  rows.string(draft.element)
+  rows.string(draft.product)
+  rows.int64(draft.revenue)
+  rows.string(draft.currency)
+  rows.string(draft.ids ? withHashedIds(draft, draft.ids, keyed) : draft.props)
+}
+
+function withHashedIds(
+  draft: DraftEvent,
+  ids: readonly { name: string; value: string }[],
+  keyed: KeyedHash,
+): string {
+  const props = JSON.parse(draft.props) as Record<string, unknown>
+  for (const { name, value } of ids) {
+    props[name] = Buffer.from(keyed.latin1(`id:${name}`, value).slice(0, 8), 'latin1').toString('hex')
+  }
+  return JSON.stringify(props)
+}
+
+/**
+ * What a client's retry has in common with the first try, 16 bytes: the batch id, or else the events' ids in any order.
+ * Keyed by the subject's own key, since the batch ids of clients could be joined with other systems' logs.
+ */
+function batchKey(keyed: KeyedHash, stamp: BatchStamp, eventIds: readonly string[]): Buffer {
+  const name =
+    stamp.batchId === ''
+      ? keyed.ofBytes('batch', Buffer.from([...eventIds].sort().join(''), 'latin1'))
+      : keyed.latin1('batch-id', stamp.batchId)
+  return Buffer.from(name.slice(0, 16), 'latin1')
 }

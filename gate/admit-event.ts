@@ -1,0 +1,248 @@
+import { hash } from 'node:crypto'
+import type { RejectCode } from '../schemas/reject-code.ts'
+import type { AdmitContext, Link, Person } from './admit.ts'
+import { cleanPath } from './clean-path.ts'
+import { type CompiledDefinition, compileRegistry } from './compile-registry.ts'
+import { scanText } from './detectors/scan-text.ts'
+import { createKeyedHash } from './keyed-hash.ts'
+import { parseTime } from './parse-time.ts'
+import type { ParsedBatch } from './read-batch.ts'
+import { type RawContext, type RawEvent, readContext, readEvent } from './read-event.ts'
+import { hasRequired, readProperties, readProperty } from './read-properties.ts'
+import { stripOwnIds } from './strip-own-ids.ts'
+import { truncateIp } from './truncate-ip.ts'
+import { countDrop, createWork, type Work } from './work.ts'
+
+const DAY_MS = 86_400_000
+export const DEFAULT_MAX_AGE_DAYS = 30
+/** An insert must never span 100 monthly partitions, so no app may have more. */
+export const MAX_AGE_DAYS = 400
+/** How far a corrected clock may be ahead before it is set to the time of receipt. */
+const FUTURE_TOLERANCE_MS = 300_000
+
+const BUILT_IN_NAMES = {
+  page: 'page_view',
+  screen: 'screen',
+  identify: 'identify',
+  alias: 'alias',
+  group: 'group',
+} as const
+/** A track call may not pass for one of these: they say who somebody is. */
+const RESERVED: ReadonlySet<string> = new Set(['identify', 'alias', 'group'])
+const NOTHING: Record<string, unknown> = {}
+const NO_EXTRA: Set<string> = new Set()
+
+export interface Admission {
+  work: Work
+  persons: Person[]
+  /** @returns the code under which the event is rejected; undefined where it passed and joined its person. */
+  admitEvent(event: unknown, index: number): RejectCode | undefined
+}
+
+interface Group {
+  person: Person
+  /** Message ids seen, so that a repeat makes no second row. */
+  seen: Set<string>
+}
+
+/** Prepares one batch: what is the same for all its events is worked out once. */
+export function createAdmission(batch: ParsedBatch, context: AdmitContext): Admission {
+  const work = createWork()
+  const persons: Person[] = []
+  const groups = new Map<string, Group>()
+  const handles = new Map<string, Buffer>()
+  const definitions = compileRegistry(context.registry)
+  const lookup = createKeyedHash(context.lookupKey)
+  const outerRead = readContext(batch.context)
+  const outer = typeof outerRead === 'string' ? undefined : outerRead
+  const oldest = context.now - Math.min(context.app.maxAgeDays ?? DEFAULT_MAX_AGE_DAYS, MAX_AGE_DAYS) * DAY_MS
+  let bodyHash = ''
+
+  function handleOf(kind: 'user' | 'anonymous', id: string): Buffer {
+    const key = `${kind} ${id}`
+    let handle = handles.get(key)
+    if (!handle) {
+      handle = Buffer.from(lookup.latin1(kind, id), 'latin1')
+      handles.set(key, handle)
+    }
+    return handle
+  }
+
+  function groupOf(raw: RawEvent): Group {
+    const key = raw.userId === '' ? `anonymous ${raw.anonymousId}` : `user ${raw.userId}`
+    let group = groups.get(key)
+    if (!group) {
+      const handle = raw.userId === '' ? handleOf('anonymous', raw.anonymousId) : handleOf('user', raw.userId)
+      group = { person: { handle, links: [], events: [] }, seen: new Set() }
+      groups.set(key, group)
+      persons.push(group.person)
+    }
+    return group
+  }
+
+  /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
+  function linkOf(raw: RawEvent, links: Link[]): void {
+    if (raw.type !== 'identify' && raw.type !== 'alias') return
+    const kind = raw.type
+    const to = raw.userId === '' ? undefined : handleOf('user', raw.userId)
+    if (!to) return
+    const add = (from: Buffer) => {
+      const known = links.some((link) => link.kind === kind && link.from === from && link.to === to)
+      if (!known && from !== to) links.push({ kind, from, to })
+    }
+    if (raw.anonymousId !== '') add(handleOf('anonymous', raw.anonymousId))
+    if (kind === 'identify' || raw.previousId === '') return
+    // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears costs
+    // nothing; a link left out would let data outlive an erasure.
+    add(handleOf('anonymous', raw.previousId))
+    add(handleOf('user', raw.previousId))
+  }
+
+  /** A name for an event whose client gave it none: a retry sends the same batch id, or the same bytes. */
+  function standIn(index: number): string {
+    if (batch.batchId !== '') return `batch:${batch.batchId}:${index}`
+    if (bodyHash === '') bodyHash = hash('sha256', batch.body, 'hex')
+    return `body:${bodyHash}:${index}`
+  }
+
+  function correctTime(raw: RawEvent): number | RejectCode {
+    const { timestamp } = raw
+    const sentAt = batch.sentAt ?? raw.sentAt
+    let ts = context.now
+    if (timestamp !== undefined && timestamp !== null) {
+      ts = parseTime(timestamp)
+      if (sentAt !== undefined && sentAt !== null) ts += context.now - parseTime(sentAt)
+    }
+    if (!(ts <= Number.MAX_VALUE)) return 'invalid_timestamp'
+    if (ts > context.now + FUTURE_TOLERANCE_MS) return context.now
+    return ts < oldest ? 'too_old' : ts
+  }
+
+  function admitEvent(event: unknown, index: number): RejectCode | undefined {
+    const raw = readEvent(event, batch.call, work)
+    if (typeof raw === 'string') return raw
+    const definition = definitionOf(raw, definitions)
+    if (!definition) return 'unknown_event'
+    work.draft.event = definition.name
+    if (!hasIdentity(raw)) return 'missing_identity'
+    const ts = correctTime(raw)
+    if (typeof ts === 'string') return ts
+    work.draft.ts = ts
+
+    const code = minimise(raw, definition, outer, context, work)
+    if (code !== undefined) return code
+
+    const group = groupOf(raw)
+    linkOf(raw, group.person.links)
+    const { draft } = work
+    if (raw.messageId !== '') {
+      if (group.seen.has(raw.messageId)) return undefined
+      group.seen.add(raw.messageId)
+    }
+    draft.messageId = raw.messageId === '' ? standIn(index) : raw.messageId
+    group.person.events.push(draft)
+    return undefined
+  }
+
+  return { work, persons, admitEvent }
+}
+
+function definitionOf(raw: RawEvent, definitions: ReadonlyMap<string, CompiledDefinition>) {
+  if (raw.type !== 'track') return definitions.get(BUILT_IN_NAMES[raw.type])
+  return RESERVED.has(raw.event) ? undefined : definitions.get(raw.event)
+}
+
+function hasIdentity(raw: RawEvent): boolean {
+  if (raw.type === 'alias') return raw.userId !== '' && (raw.previousId !== '' || raw.anonymousId !== '')
+  return raw.userId !== '' || raw.anonymousId !== ''
+}
+
+/** Fills the draft with what may be stored. */
+function minimise(
+  raw: RawEvent,
+  definition: CompiledDefinition,
+  outer: RawContext | undefined,
+  context: AdmitContext,
+  work: Work,
+): RejectCode | undefined {
+  const isTrait = raw.type === 'identify' || raw.type === 'group'
+  const source = (isTrait ? raw.traits : raw.properties) ?? NOTHING
+  const unused = isTrait ? raw.properties : raw.traits
+  if (unused) countDrop(work, isTrait ? 'undeclared_property' : 'trait', Object.keys(unused).length)
+  if (raw.groupId !== '') countDrop(work, 'trait')
+  if (raw.context.dropped > 0) countDrop(work, 'context', raw.context.dropped)
+
+  const code = readProperties(definition, source, work, isTrait ? 'trait' : 'undeclared_property')
+  if (code !== undefined) return code
+  const extra =
+    raw.type === 'page' || raw.type === 'screen' ? readCallFields(raw, definition, source, work) : NO_EXTRA
+  if (extra === undefined) return 'invalid_property'
+  const missing = definition.required.length === 0 ? '' : hasRequired(definition, source, extra)
+  if (missing !== '') {
+    work.property = missing
+    return 'missing_property'
+  }
+  readSurroundings(raw, definition, outer, context, work)
+  const { draft } = work
+  draft.props = work.json === '' ? '{}' : `{${work.json.slice(0, -1)}}`
+  const ids = [
+    raw.userId,
+    raw.anonymousId,
+    draft.device,
+    draft.session,
+    raw.messageId,
+    draft.orderId,
+    raw.previousId,
+    raw.groupId,
+  ]
+  if (draft.ids) for (const { value } of draft.ids) ids.push(value)
+  stripOwnIds(draft, ids, work)
+  return undefined
+}
+
+/** A page or screen call has its name and category beside its properties. */
+function readCallFields(
+  raw: RawEvent,
+  definition: CompiledDefinition,
+  source: Record<string, unknown>,
+  work: Work,
+): Set<string> | undefined {
+  const given = new Set<string>()
+  for (const name of ['name', 'category'] as const) {
+    const value = raw[name]
+    if (value === '' || Object.hasOwn(source, name)) continue
+    const property = definition.properties.get(name)
+    if (!property) {
+      countDrop(work, 'undeclared_property')
+      continue
+    }
+    if (!readProperty(property, value, work)) {
+      work.property = name
+      return undefined
+    }
+    given.add(name)
+  }
+  return given
+}
+
+/** What the context says, the event's own before the envelope's. */
+function readSurroundings(
+  raw: RawEvent,
+  definition: CompiledDefinition,
+  outer: RawContext | undefined,
+  context: AdmitContext,
+  work: Work,
+): void {
+  const { draft } = work
+  draft.device = raw.context.device || (outer?.device ?? '')
+  draft.session = raw.context.session || draft.session || (outer?.session ?? '')
+  const path = raw.context.path || (outer?.path ?? '')
+  const property = definition.properties.get('path')
+  if (draft.path === '' && path !== '' && property?.column === 'path' && path.length <= property.maxLength) {
+    draft.path = cleanPath(path, scanText(path), work)
+  }
+  if (context.app.ip === 'truncate') {
+    const prefix = truncateIp(raw.context.ip || outer?.ip || (context.clientIp ?? ''))
+    if (prefix !== '') work.json += `"ip_prefix":"${prefix}",`
+  }
+}
