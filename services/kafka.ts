@@ -45,7 +45,8 @@ export async function startKafka(context: EngineContext): Promise<StartedEngine>
   await writeFile(properties, serverProperties(join(folder, 'data'), port, controllerPort))
   await writeFile(logging, LOGGING)
   if (!(await exists(join(folder, 'data', 'meta.properties')))) {
-    const clusterId = randomBytes(16).toString('base64url')
+    // `E` first: one in 64 random ids starts with a dash, which the tool takes for an option.
+    const clusterId = `E${randomBytes(16).toString('base64url').slice(1)}`
     const format = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
     await runCommand(java, [`-Dlog4j2.configurationFile=${logging}`, ...format], {
       environment: context.environment,
