@@ -1,16 +1,30 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** True when a process with this pid exists (a zombie counts as alive until it is reaped). */
+/**
+ * True when a process with this pid runs. One that has ended but was never reaped (its new parent, pid 1 of a container,
+ * may not care) counts as ended where the kernel tells.
+ */
 export function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  return !isZombie(pid)
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    const state = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name, in brackets, may hold spaces and brackets itself: the state comes after the last one.
+    return state.slice(state.lastIndexOf(')') + 2).startsWith('Z')
+  } catch {
+    return false
   }
 }
 

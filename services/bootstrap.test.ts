@@ -1,0 +1,37 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isInstalled } from './bootstrap.mjs'
+
+let root: string
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'ebb-bootstrap-'))
+  await mkdir(join(root, 'node_modules'))
+})
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true })
+})
+
+const write = (path: string, packages: Record<string, unknown>) =>
+  writeFile(join(root, path), JSON.stringify({ packages }))
+
+test('a clone without packages, or with an installation that was cut short, is not installed', async () => {
+  await write('package-lock.json', { '': {}, 'node_modules/a': { version: '1.0.0' } })
+  expect(isInstalled(root)).toBe(false)
+})
+
+test('a package of another version than the lock file asks for means installing again', async () => {
+  await write('package-lock.json', { '': {}, 'node_modules/a': { version: '1.0.1' } })
+  await write('node_modules/.package-lock.json', { 'node_modules/a': { version: '1.0.0' } })
+  expect(isInstalled(root)).toBe(false)
+})
+
+test('packages for other platforms may be absent, all others may not', async () => {
+  const installed = { 'node_modules/a': { version: '1.0.0' } }
+  await write('node_modules/.package-lock.json', installed)
+  await write('package-lock.json', { ...installed, 'node_modules/b': { version: '1.0.0', optional: true } })
+  expect(isInstalled(root)).toBe(true)
+  await write('package-lock.json', { ...installed, 'node_modules/b': { version: '1.0.0' } })
+  expect(isInstalled(root)).toBe(false)
+})

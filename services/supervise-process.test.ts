@@ -1,0 +1,73 @@
+import { EventEmitter, once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { keepAlive } from './keep-alive.ts'
+import { isAlive } from './process-table.ts'
+import { superviseProcess } from './supervise-process.ts'
+
+let home: string
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'ebb-supervise-'))
+})
+afterEach(async () => {
+  await rm(home, { recursive: true, force: true })
+})
+
+const shell = (script: string) => ({
+  name: 'server',
+  command: '/bin/sh',
+  args: ['-c', script],
+  environment: process.env,
+  isReady: async (output: () => string) => output().includes('ready'),
+  readyTimeoutMs: 5_000,
+  stopTimeoutMs: 300,
+})
+
+test('a process that ends before it is ready fails with the end of its log', async () => {
+  const start = superviseProcess(home, shell('echo the disk is full; exit 3'))
+  await expect(start).rejects.toMatchObject({
+    code: 'start_failed',
+    message: expect.stringContaining('the disk is full'),
+  })
+})
+
+test('a restart waits for the new process, not for what the old one had written', async () => {
+  const child = await superviseProcess(home, shell('sleep 0.2; echo ready $$; sleep 60'))
+  const before = child.pid
+  child.kill('SIGKILL')
+  await child.restart()
+  expect(child.pid).not.toBe(before)
+  expect(child.output()).toBe(`ready ${child.pid}\n`)
+  await child.stop()
+})
+
+test('a process that ignores SIGTERM is killed, and so are its children', async () => {
+  const child = await superviseProcess(home, shell("trap '' TERM; sleep 60 & echo ready $!; wait; sleep 60"))
+  const grandchild = Number(child.output().split(' ')[1])
+  await child.stop()
+  await sleep(50)
+  expect([child.pid, grandchild].filter(isAlive)).toEqual([])
+})
+
+test('a stop is not taken for a crash, a crash is told and mended', async () => {
+  const lines: string[] = []
+  const restarts = new EventEmitter()
+  const again = once(restarts, 'restart')
+  const child = await superviseProcess(home, shell('echo ready; sleep 60'))
+  keepAlive(child, {
+    report: (line) => lines.push(line),
+    isStopping: () => false,
+    onRestarted: async () => void restarts.emit('restart'),
+  })
+  const before = child.pid
+  child.kill('SIGKILL')
+  await again
+  expect(child.pid).not.toBe(before)
+  expect(lines).toEqual([expect.stringContaining('ended unexpectedly (SIGKILL)'), 'server: ready again'])
+  await child.stop()
+  await sleep(50)
+  expect(lines).toHaveLength(2)
+})
