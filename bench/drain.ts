@@ -9,6 +9,7 @@ import { ROW_COLUMNS } from '../schemas/event-row.ts'
 import type { RunningPlatform } from '../services/start-platform.ts'
 import { fillTopic } from './fill-topic.ts'
 import { startCpuClock } from './process-figures.ts'
+import { countEvents } from './watch-arrivals.ts'
 
 const POLL_MS = 100
 /** A drain that makes no progress for this long has failed. */
@@ -28,7 +29,7 @@ export async function timeDrain(client: ClickHouseClient, events: number): Promi
   let lastAt = Date.now()
   while (last < events) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-    const count = await countEvents(client)
+    const count = await countEvents(client, 'bench')
     const now = Date.now()
     if (count > last) {
       if (first === 0) {
@@ -43,12 +44,6 @@ export async function timeDrain(client: ClickHouseClient, events: number): Promi
   }
   if (last > events) throw new Error(`${last} events arrived, ${events} were sent`)
   return { events, eventsPerS: Math.round(((last - first) * 1000) / (lastAt - firstAt)) }
-}
-
-export async function countEvents(client: ClickHouseClient): Promise<number> {
-  const result = await client.query({ query: 'SELECT count() FROM events_raw', format: 'JSONCompactEachRow' })
-  const [[count]] = (await result.json()) as [[string]]
-  return Number(count)
 }
 
 /**

@@ -59,7 +59,7 @@ function eventOf(i: number): Record<string, unknown> {
     return {
       type: 'track',
       event: 'button_click',
-      properties: { button_id: BUTTONS[i % BUTTONS.length] },
+      properties: { element: BUTTONS[i % BUTTONS.length] },
       ...shared,
     }
   }

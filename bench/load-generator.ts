@@ -9,7 +9,7 @@ import { createLoadBatches } from './load-batches.ts'
  *
  * Usage: node --import tsx bench/load-generator.ts --url U --write-key K --rate EVENTS_PER_S --seconds N
  *        [--people 50000] [--connections 64]
- * Prints one line of JSON: `sentEvents, acceptedEvents, rejectedEvents, refusedRequests, offeredPerS, answerP50Ms, answerP99Ms`.
+ * Prints one line of JSON: `sentEvents, acceptedEvents, rejectedEvents, refusedRequests, unsentRequests, offeredPerS, answerP50Ms, answerP99Ms, cpuS`.
  */
 const { values } = parseArgs({
   options: {
@@ -131,5 +131,6 @@ console.log(
     bytesPerEvent: batches.bytesPerEvent,
     answerP50Ms: Math.round(percentile(answerMs, 0.5)),
     answerP99Ms: Math.round(percentile(answerMs, 0.99)),
+    cpuS: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
   }),
 )

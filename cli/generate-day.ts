@@ -14,6 +14,8 @@ export interface DayPlan {
   /** Sessions to make; a session is one batch of 3 to 20 events. */
   sessions: number
   seed: number
+  /** Default: both, six sessions in ten at the shop. */
+  apps?: readonly GeneratedBatch['app'][]
 }
 
 const PAGES = ['/', '/catalogue/shoes', '/catalogue/books', '/catalogue/games', '/product/42', '/about']
@@ -56,7 +58,7 @@ function shopSession(random: () => number, order: string): Draft[] {
     const path = PAGES[Math.floor(random() * PAGES.length)]!
     events.push({ type: 'page', name: 'Shop', properties: { path } })
     if (random() < 0.3)
-      events.push({ type: 'track', event: 'button_click', properties: { button_id: 'filter' } })
+      events.push({ type: 'track', event: 'button_click', properties: { element: 'filter' } })
   }
   if (random() < 0.35) {
     const product = `sku-${Math.floor(random() ** 2 * 40)}`
@@ -76,8 +78,8 @@ function lessonSession(random: () => number): Draft[] {
   const events: Draft[] = [{ type: 'screen', name: lesson, properties: {} }]
   const clicks = 3 + Math.floor(random() * 14)
   for (let i = 0; i < clicks; i++) {
-    const button_id = BUTTONS[Math.floor(random() * BUTTONS.length)]!
-    events.push({ type: 'track', event: 'button_click', properties: { button_id } })
+    const element = BUTTONS[Math.floor(random() * BUTTONS.length)]!
+    events.push({ type: 'track', event: 'button_click', properties: { element } })
   }
   return events
 }
@@ -93,7 +95,12 @@ function addSlips(events: Draft[], person: string): void {
 }
 
 /** Yields the day's batches in order of time. */
-export function* generateDay({ day, sessions, seed }: DayPlan): Generator<GeneratedBatch> {
+export function* generateDay({
+  day,
+  sessions,
+  seed,
+  apps = ['shop', 'learn'],
+}: DayPlan): Generator<GeneratedBatch> {
   const random = seeded(seed)
   const midnight = Date.parse(`${day}T00:00:00Z`)
   const starts = Array.from({ length: sessions }, () => {
@@ -101,7 +108,7 @@ export function* generateDay({ day, sessions, seed }: DayPlan): Generator<Genera
     return midnight + minute * 60_000 + Math.floor(random() * 60_000)
   }).sort((a, b) => a - b)
   for (const [number, start] of starts.entries()) {
-    const app = random() < 0.6 ? 'shop' : 'learn'
+    const app = apps.length === 1 ? apps[0]! : random() < 0.6 ? 'shop' : 'learn'
     const person = `${app}-${Math.floor(random() * sessions * 0.4)}`
     const drafts = app === 'shop' ? shopSession(random, `order-${day}-${number}`) : lessonSession(random)
     if (random() < 0.02) addSlips(drafts, person)

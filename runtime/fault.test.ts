@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
@@ -20,8 +23,22 @@ describe('a fault point', () => {
     expect(pass('ingest.after-insert:2')).toEqual({ signal: 'SIGKILL', lines: ['1', '2'] })
   })
   test('does nothing when another point is named, when unset, and when malformed', () => {
-    for (const value of ['ingest.before-insert:1', undefined, 'ingest.after-insert', 'ingest.after-insert:0']) {
+    for (const value of [
+      'ingest.before-insert:1',
+      undefined,
+      'ingest.after-insert',
+      'ingest.after-insert:0',
+    ]) {
       expect(pass(value)).toEqual({ signal: null, lines: ['1', '2', '3'] })
     }
+  })
+  test('is taken from a file once', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ebb-fault-'))
+    const file = join(folder, 'fault')
+    writeFileSync(file, 'ingest.after-insert:1\n')
+    expect(pass(`@${file}`)).toEqual({ signal: 'SIGKILL', lines: ['1'] })
+    expect(existsSync(file)).toBe(false)
+    expect(pass(`@${file}`)).toEqual({ signal: null, lines: ['1', '2', '3'] })
+    rmSync(folder, { recursive: true })
   })
 })

@@ -1,14 +1,28 @@
+import { readFileSync, rmSync } from 'node:fs'
+
 /**
  * Fault points for crash drills: `EBB_FAULT=<point>:<n>` kills this process with SIGKILL when it reaches the named
  * point for the n-th time, so that a drill can hit each durability boundary exactly instead of by luck.
+ * `EBB_FAULT=@<file>` takes the fault from a file and removes it: the process that starts next has it, and only that once.
  */
 function readFault(text: string | undefined): { point: string; countdown: number } | undefined {
   const match = /^([a-z0-9.-]+):([1-9]\d*)$/.exec(text ?? '')
   return match ? { point: match[1]!, countdown: Number(match[2]) } : undefined
 }
 
+function takeFile(path: string): string | undefined {
+  try {
+    const text = readFileSync(path, 'utf8').trim()
+    rmSync(path)
+    return text
+  } catch {
+    return undefined
+  }
+}
+
 // Read here and not in config.ts: it must work in every process from its first line on, and is no setting of the product.
-const fault = readFault(process.env.EBB_FAULT)
+const setting = process.env.EBB_FAULT
+const fault = readFault(setting?.startsWith('@') ? takeFile(setting.slice(1)) : setting)
 
 /** Marks a durability boundary. One comparison when `EBB_FAULT` is unset; a malformed value counts as unset. */
 export function faultPoint(name: string): void {
