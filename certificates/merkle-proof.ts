@@ -87,7 +87,7 @@ export function isConsistent(older: TreeHead, newer: TreeHead, proof: readonly U
   if (!isIndex(older.size) || !isIndex(newer.size) || older.size > newer.size) return false
   if (older.size === 0) return proof.length === 0 && older.root.equals(EMPTY_ROOT)
   const roots = foldConsistency(0, newer.size, older, [...proof])
-  return roots !== undefined && roots.older.equals(older.root) && roots.newer.equals(newer.root)
+  return roots?.older.equals(older.root) === true && roots.newer.equals(newer.root)
 }
 
 /** Rebuilds both roots of the subtree `[start, end)`, consuming the proof from its end. */
