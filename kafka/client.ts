@@ -2,7 +2,10 @@ import kafkajs from 'kafkajs'
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 
-const { Kafka, logLevel } = kafkajs
+const { Kafka, logLevel, Partitioners } = kafkajs
+
+/** Named, since kafkajs warns of its choice at every start otherwise; `events` is partitioned by us. */
+export const createPartitioner = Partitioners.DefaultPartitioner
 
 /** Fields of kafkajs's log entries that are worth keeping; the rest is noise or could hold payloads. */
 const KEPT = ['message', 'error', 'broker', 'groupId', 'topic', 'partition', 'retryCount'] as const

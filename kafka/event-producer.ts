@@ -2,7 +2,7 @@ import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { type EventRecord, TOPICS } from '../schemas/event-record.ts'
-import { createKafka, prefixed } from './client.ts'
+import { createKafka, createPartitioner, prefixed } from './client.ts'
 import { encodeEventRecord } from './encode-event-record.ts'
 import { createSendQueue } from './send-queue.ts'
 
@@ -34,6 +34,7 @@ export async function createEventProducer(config: Config, logger: Logger): Promi
   const partitions = await countPartitions(kafka, topic)
   const producer = kafka.producer({
     allowAutoTopicCreation: false,
+    createPartitioner,
     retry: { retries: 4, maxRetryTime: 1_000 },
   })
   await producer.connect()

@@ -1,7 +1,7 @@
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { type Rejection, TOPICS } from '../schemas/event-record.ts'
-import { createKafka, prefixed } from './client.ts'
+import { createKafka, createPartitioner, prefixed } from './client.ts'
 import { createRejectionCounts } from './rejection-counts.ts'
 
 export interface RejectionProducer {
@@ -21,7 +21,10 @@ const FLUSH_MS = 1_000
  */
 export async function createRejectionProducer(config: Config, logger: Logger): Promise<RejectionProducer> {
   const topic = prefixed(config, TOPICS.eventsRejected)
-  const producer = createKafka(config, logger, 'ebb-rejections').producer({ allowAutoTopicCreation: false })
+  const producer = createKafka(config, logger, 'ebb-rejections').producer({
+    allowAutoTopicCreation: false,
+    createPartitioner,
+  })
   await producer.connect()
   const counts = createRejectionCounts()
   let running: Promise<void> = Promise.resolve()

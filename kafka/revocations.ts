@@ -1,7 +1,7 @@
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { TOPICS } from '../schemas/event-record.ts'
-import { createKafka, prefixed } from './client.ts'
+import { createKafka, createPartitioner, prefixed } from './client.ts'
 
 export interface RevocationPublisher {
   /**
@@ -18,7 +18,10 @@ export async function createRevocationPublisher(
   logger: Logger,
 ): Promise<RevocationPublisher> {
   const topic = prefixed(config, TOPICS.revocations)
-  const producer = createKafka(config, logger, 'ebb-revocations').producer({ allowAutoTopicCreation: false })
+  const producer = createKafka(config, logger, 'ebb-revocations').producer({
+    allowAutoTopicCreation: false,
+    createPartitioner,
+  })
   await producer.connect()
   return {
     async publish(token, at) {
