@@ -1,3 +1,5 @@
+import { createRandom } from '../runtime/random.ts'
+
 /**
  * A made-up day of two apps, the same for the same seed: a shop (page views, carts, purchases) and a children's
  * learning app (screens, button clicks). People come and go as people do: few at night, most in the evening.
@@ -23,17 +25,6 @@ const LESSONS = ['counting', 'letters', 'shapes', 'colours', 'music']
 const BUTTONS = ['start', 'next', 'hint', 'repeat', 'finish']
 /** Share of the day's sessions that begin in each hour, out of 100. */
 const HOURS = [1, 1, 0, 0, 0, 1, 2, 4, 5, 5, 4, 4, 5, 5, 4, 5, 6, 7, 8, 9, 9, 8, 5, 2]
-
-/** A small seeded generator (mulberry32): the demo's figures must be the same on every machine. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 function pickHour(random: () => number): number {
   let left = random() * 100
@@ -101,7 +92,7 @@ export function* generateDay({
   seed,
   apps = ['shop', 'learn'],
 }: DayPlan): Generator<GeneratedBatch> {
-  const random = seeded(seed)
+  const random = createRandom(seed)
   const midnight = Date.parse(`${day}T00:00:00Z`)
   const starts = Array.from({ length: sessions }, () => {
     const minute = pickHour(random) * 60 + Math.floor(random() * 55)

@@ -1,0 +1,88 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunningPlatform } from '../services/start-platform.ts'
+
+/** A fault of the drill: what is done to whom. */
+export type Fault =
+  | { kind: 'kill'; victim: string }
+  /** Stopped for a while, then woken: a member that believes it still owns its partitions. */
+  | { kind: 'pause'; victim: string; seconds: number }
+  /** Killed by itself when it passes a durability boundary for the n-th time. */
+  | { kind: 'point'; victim: string; point: string; nth: number }
+
+/** Every durability boundary with a fault point, and the processes that pass it. */
+export const FAULT_POINTS: Record<string, string[]> = {
+  'collector.after-subject-secret': ['collector'],
+  'collector.before-produce': ['collector'],
+  'collector.after-produce-before-answer': ['collector'],
+  'ingest.before-declare': ['ingest', 'ingest-2'],
+  'ingest.after-declare': ['ingest', 'ingest-2'],
+  'ingest.before-insert': ['ingest', 'ingest-2'],
+  'ingest.after-insert': ['ingest', 'ingest-2'],
+  'ingest.after-seen': ['ingest', 'ingest-2'],
+  'ingest.before-ack': ['ingest', 'ingest-2'],
+  'clickhouse.before-insert': ['clickhouse'],
+  'clickhouse.after-insert-before-answer': ['clickhouse'],
+}
+
+const VICTIMS = ['collector', 'ingest', 'ingest-2', 'clickhouse', 'kafka', 'postgres']
+const PAUSABLE = ['collector', 'ingest', 'ingest-2', 'clickhouse']
+
+/** Draws the next fault: half at boundaries, a third random kills, the rest pauses of up to 13 s. */
+export function drawFault(random: () => number): Fault {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+  const dice = random()
+  if (dice < 0.5) {
+    const point = pick(Object.keys(FAULT_POINTS))
+    return { kind: 'point', point, victim: pick(FAULT_POINTS[point]!), nth: 1 + Math.floor(random() * 20) }
+  }
+  if (dice < 0.83) return { kind: 'kill', victim: pick(VICTIMS) }
+  return { kind: 'pause', victim: pick(PAUSABLE), seconds: 1 + Math.floor(random() * 12) }
+}
+
+/** Long enough to pass any boundary that the load reaches at all. */
+const POINT_WAIT_MS = 12_000
+
+/**
+ * Does one fault and brings the victim back. @param faultFile the file that EBB_FAULT names, see runtime/fault.ts.
+ * @returns true when it struck: a boundary may not be reached, as `after-subject-secret` without new people
+ */
+export async function injectFault(
+  platform: RunningPlatform,
+  faultFile: string,
+  fault: Fault,
+): Promise<boolean> {
+  if (fault.kind === 'kill') {
+    platform.kill(fault.victim, 'SIGKILL')
+    await platform.restart(fault.victim)
+    return true
+  }
+  if (fault.kind === 'pause') {
+    platform.kill(fault.victim, 'SIGSTOP')
+    await sleep(fault.seconds * 1000)
+    platform.kill(fault.victim, 'SIGCONT')
+    return true
+  }
+  writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
+  // It may strike before the process says that it is ready; the restart below brings it back either way.
+  await platform.restart(fault.victim).catch(() => undefined)
+  const struck = await waitUntilGone(pidOf(platform, fault.victim))
+  if (existsSync(faultFile)) rmSync(faultFile)
+  await platform.restart(fault.victim)
+  return struck
+}
+
+function pidOf(platform: RunningPlatform, name: string): number {
+  return platform.processes.find((process) => process.name === name)!.pid
+}
+
+async function waitUntilGone(pid: number): Promise<boolean> {
+  for (const deadline = Date.now() + POINT_WAIT_MS; Date.now() < deadline; await sleep(50)) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return true
+    }
+  }
+  return false
+}
