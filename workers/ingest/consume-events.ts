@@ -1,0 +1,151 @@
+import type kafkajs from 'kafkajs'
+import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import { createKafka, prefixed } from '../../kafka/client.ts'
+import { INGEST_GROUP } from '../../kafka/cut-metadata.ts'
+import type { RejectionProducer } from '../../kafka/rejection-producer.ts'
+import type { TopicIdentity } from '../../kafka/topic-identity.ts'
+import type { Config } from '../../runtime/config.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import { TOPICS } from '../../schemas/event-record.ts'
+import type { Breaks } from './break-promise.ts'
+import type { Revocations } from './follow-revocations.ts'
+import { assignerWithCluster, type BatchCommit, createGroupCommits } from './group-commit.ts'
+import type { IngestMetrics } from './ingest-metrics.ts'
+import { inspectRecord } from './inspect-record.ts'
+import {
+  BUFFER_MAX_BYTES,
+  FETCH_MAX_BYTES,
+  FETCH_MAX_BYTES_PER_PARTITION,
+  HEARTBEAT_MS,
+  INSERTS_AT_ONCE,
+  SESSION_TIMEOUT_MS,
+} from './limits.ts'
+import { type OwnedSession, openSession } from './open-session.ts'
+import { createBufferBudget } from './partition-buffer.ts'
+import { createSlots } from './wait.ts'
+
+export interface ConsumeDeps {
+  config: Config
+  logger: Logger
+  clickhouse: ClickHouseClient
+  revocations: Revocations
+  rejections: RejectionProducer
+  metrics: IngestMetrics
+  identity: TopicIdentity
+  breaks: Breaks
+  recover: boolean
+  /** The process must end: a supervisor starts it afresh, and it goes on from the last commit. */
+  onCrash(error: Error): void
+}
+
+export interface EventConsumer {
+  /** Owns its partitions (perhaps none) and writes. */
+  isReady(): boolean
+  /** Finishes and acknowledges the cuts at hand, then leaves the group. */
+  close(): Promise<void>
+}
+
+/** While an insert runs, fetches come no closer than this: fewer, larger ones. */
+const FETCH_PAUSE_MS = 15
+/** A blocked batch looks this often whether the group still knows us. */
+const HEARTBEAT_CHECK_MS = 500
+const DRAIN_MS = 7_000
+
+/**
+ * kafkajs as a source of records and of fenced commits. Batches only fill buffers; each partition's own loop
+ * (run-partition.ts) empties its buffer, so that fetching goes on while ClickHouse writes.
+ */
+export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
+  const topic = prefixed(deps.config, TOPICS.events)
+  const groupId = prefixed(deps.config, INGEST_GROUP)
+  const kafka = createKafka(deps.config, deps.logger, 'ebb-ingest')
+  const admin = kafka.admin()
+  let cluster: kafkajs.Cluster | undefined
+  const consumer = createConsumer(kafka, groupId, (found) => {
+    cluster = found
+  })
+  const commits = createGroupCommits({
+    consumer,
+    logger: deps.logger,
+    topic,
+    groupId,
+    cluster: () => cluster,
+  })
+  const budget = createBufferBudget()
+  const slots = createSlots(INSERTS_AT_ONCE)
+  let session: OwnedSession | undefined
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    const assigned = payload.memberAssignment[topic] ?? []
+    // Nothing is fetched before the metadata was read: kafkajs would silently begin anew where offsets are out of range.
+    if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
+    session?.end()
+    const previous = session?.ended ?? Promise.resolve()
+    session = openSession({ ...deps, admin, consumer, topic, commits, budget, slots }, assigned, previous)
+  })
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    session?.end()
+    commits.reset()
+    if (!payload.restart) deps.onCrash(payload.error)
+  })
+
+  const eachBatch = async (payload: kafkajs.EachBatchPayload) => {
+    const current = session
+    const run = current?.runs.get(payload.batch.partition)
+    if (!current || !run || current.isDraining()) return
+    commits.learn(payload.commitOffsetsIfNecessary as BatchCommit)
+    const { messages, highWatermark } = payload.batch
+    if (!run.append(messages.map(inspectRecord), Number(highWatermark))) {
+      const { partition } = payload.batch
+      deps.onCrash(
+        new EbbError('records_lost', `partition ${partition}: Kafka no longer has records not yet read`),
+      )
+      return
+    }
+    payload.resolveOffset(messages.at(-1)!.offset)
+    if (slots.busy() > 0) await budget.released(FETCH_PAUSE_MS)
+    while (budget.bytes() > BUFFER_MAX_BYTES && current.isCurrent() && payload.isRunning()) {
+      await budget.released(HEARTBEAT_CHECK_MS)
+      // Throws when the group rebalances; kafkajs then joins again.
+      await payload.heartbeat()
+    }
+  }
+
+  await Promise.all([admin.connect(), consumer.connect()])
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: 64,
+    eachBatch,
+  })
+  return {
+    isReady: () => session?.isReady() ?? false,
+    async close() {
+      await session?.drain(DRAIN_MS)
+      await consumer.disconnect()
+      await admin.disconnect()
+    },
+  }
+}
+
+function createConsumer(
+  kafka: kafkajs.Kafka,
+  groupId: string,
+  onCluster: (cluster: kafkajs.Cluster) => void,
+): kafkajs.Consumer {
+  return kafka.consumer({
+    groupId,
+    partitionAssigners: [assignerWithCluster(onCluster)],
+    sessionTimeout: SESSION_TIMEOUT_MS,
+    rebalanceTimeout: SESSION_TIMEOUT_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    minBytes: 1,
+    maxBytes: FETCH_MAX_BYTES,
+    maxBytesPerPartition: FETCH_MAX_BYTES_PER_PARTITION,
+    maxWaitTimeInMs: 250,
+    allowAutoTopicCreation: false,
+    retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 2_000 },
+  })
+}

@@ -1,0 +1,39 @@
+/** Every bound of ingest, in one place. */
+
+/** A cut must become one block in ClickHouse: 1.2 million rows became two, 200,000 (70 MB) stay one. */
+export const CUT_MAX_ROWS = 200_000
+export const CUT_MAX_BYTES = 24 * 1024 * 1024
+/** A single record beyond this is poison: a client batch is at most 500 KB. */
+export const RECORD_MAX_ROWS = 10_000
+
+/** Records that are fetched and not yet in ClickHouse. Fetching stops above it; one fetch may come on top. */
+export const BUFFER_MAX_BYTES = 64 * 1024 * 1024
+export const FETCH_MAX_BYTES = 16 * 1024 * 1024
+export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
+
+/** Inserts in flight over all partitions of this process; a partition has one at a time. */
+export const INSERTS_AT_ONCE = 2
+/** A partition's next cut starts this long after the last one, unless it is large already: fewer parts to merge. */
+export const CUT_INTERVAL_MS = 30
+export const CUT_LARGE_ROWS = 20_000
+
+/**
+ * An insert may begin this long after the commit that declared its cut. A member that slept longer is a zombie, and
+ * ClickHouse's deduplication windows must remember a token for longer than this.
+ */
+export const INSERT_DEADLINE_MS = 10_000
+export const SESSION_TIMEOUT_MS = 10_000
+export const HEARTBEAT_MS = 2_000
+
+/** Retries count once when they come within this time. `ingest_seen` keeps its rows twice as long. */
+export const RETRY_WINDOW_MS = 24 * 3_600_000
+/** Memory of the filter before `ingest_seen`, in blocks of 1 MB: about half a million batches each. */
+export const FILTER_MAX_BLOCKS = 128
+/** Revoked tokens held in memory, 24 bytes a slot at half load. */
+export const REVOKED_MAX_TOKENS = 2_000_000
+
+/** First and longest pause between attempts when ClickHouse or Kafka is away. */
+export const RETRY_FIRST_MS = 100
+export const RETRY_LONGEST_MS = 5_000
+/** A commit that fails for this long, without being fenced, ends the process: a supervisor starts it afresh. */
+export const COMMIT_PATIENCE_MS = 60_000

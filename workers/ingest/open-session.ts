@@ -1,0 +1,134 @@
+import type kafkajs from 'kafkajs'
+import type { CutMetadata } from '../../kafka/cut-metadata.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { ConsumeDeps } from './consume-events.ts'
+import type { PartitionStart } from './decide-start.ts'
+import { openSeenBatches } from './find-retries.ts'
+import type { CommitSession, GroupCommits } from './group-commit.ts'
+import type { IngestRecord } from './inspect-record.ts'
+import { RETRY_FIRST_MS, RETRY_LONGEST_MS } from './limits.ts'
+import { openPartitions } from './open-partition.ts'
+import { type BufferBudget, createPartitionBuffer } from './partition-buffer.ts'
+import { runPartition } from './run-partition.ts'
+import { createBackoff, type createSlots } from './wait.ts'
+
+export interface SessionDeps extends ConsumeDeps {
+  admin: kafkajs.Admin
+  consumer: kafkajs.Consumer
+  topic: string
+  commits: GroupCommits
+  budget: BufferBudget
+  slots: ReturnType<typeof createSlots>
+}
+
+/** What this member owns between two rebalances. */
+export interface OwnedSession extends CommitSession {
+  runs: Map<number, { append(records: IngestRecord[], highWatermark: number): boolean }>
+  isReady(): boolean
+  isDraining(): boolean
+  /** Resolves when no loop of this session runs any more. */
+  ended: Promise<void>
+  /** Acknowledges what is being written, within `ms`. */
+  drain(ms: number): Promise<void>
+}
+
+/** @param previous the session before, whose loops must have ended before the same partitions are begun anew */
+export function openSession(deps: SessionDeps, assigned: number[], previous: Promise<void>): OwnedSession {
+  const over = new AbortController()
+  let ready = false
+  let draining = false
+  const session: OwnedSession = {
+    signal: over.signal,
+    runs: new Map(),
+    isCurrent: () => !over.signal.aborted,
+    isReady: () => ready && !over.signal.aborted,
+    isDraining: () => draining,
+    end: () => over.abort(),
+    ended: Promise.resolve(),
+    async drain(ms) {
+      draining = true
+      const timer = setTimeout(() => over.abort(), ms)
+      if (!ready) over.abort()
+      await session.ended
+      clearTimeout(timer)
+      over.abort()
+    },
+  }
+  const run = async () => {
+    await previous
+    const starts = await readStarts(deps, session, assigned)
+    const loops = [...starts].map(([partition, start]) => startPartition(deps, session, partition, start))
+    if (starts.size > 0) deps.consumer.resume([{ topic: deps.topic, partitions: [...starts.keys()] }])
+    ready = true
+    deps.logger.info({ partitions: [...starts.keys()] }, 'partitions owned')
+    await Promise.all(loops)
+  }
+  session.ended = run().catch((error) => {
+    over.abort()
+    if (!(error instanceof EbbError && error.code === 'session_over')) deps.onCrash(error as Error)
+  })
+  return session
+}
+
+/** Waits for ClickHouse and Kafka as long as it takes; a refusal is final. */
+async function readStarts(
+  deps: SessionDeps,
+  session: OwnedSession,
+  assigned: number[],
+): Promise<Map<number, PartitionStart>> {
+  const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, session.signal)
+  for (;;) {
+    try {
+      return await openPartitions({ ...deps, epoch: deps.identity.epoch, signal: session.signal }, assigned)
+    } catch (error) {
+      if (error instanceof EbbError) throw error
+      deps.logger.warn({ error: (error as Error).name }, 'positions cannot be read yet')
+      await backoff()
+    }
+  }
+}
+
+function startPartition(
+  deps: SessionDeps,
+  session: OwnedSession,
+  partition: number,
+  begin: PartitionStart,
+): Promise<void> {
+  const buffer = createPartitionBuffer(begin.start, deps.budget)
+  const seen = openSeenBatches({
+    ...deps,
+    partition,
+    epoch: deps.identity.epoch,
+    openPartitions: () => session.runs.size,
+  })
+  let highWatermark = begin.start
+  session.runs.set(partition, {
+    append(records, high) {
+      highWatermark = high
+      return buffer.append(records)
+    },
+  })
+  deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
+  const commit = async (offset: number, metadata: CutMetadata) => {
+    await deps.commits.commit(session, partition, offset, metadata)
+    deps.metrics.lag(partition, Math.max(0, highWatermark - offset))
+  }
+  const loop = runPartition(
+    {
+      ...deps,
+      partition,
+      buffer,
+      seen,
+      commit,
+      signal: session.signal,
+      isRevoked: deps.revocations.isRevoked,
+      isDraining: session.isDraining,
+    },
+    begin,
+  )
+  return loop.finally(() => {
+    seen.close()
+    buffer.close()
+    deps.metrics.forget(partition)
+  })
+}

@@ -1,0 +1,101 @@
+import type { IngestRecord } from './inspect-record.ts'
+
+/** Bytes of records that were fetched and are not in ClickHouse yet, over all partitions of the process. */
+export interface BufferBudget {
+  bytes(): number
+  add(bytes: number): void
+  release(bytes: number): void
+  /** Resolves at the next release, or after `ms`. */
+  released(ms: number): Promise<void>
+}
+
+export function createBufferBudget(): BufferBudget {
+  let total = 0
+  let waiters: (() => void)[] = []
+  return {
+    bytes: () => total,
+    add: (bytes) => {
+      total += bytes
+    },
+    release(bytes) {
+      total -= bytes
+      const woken = waiters
+      waiters = []
+      for (const wake of woken) wake()
+    },
+    released: (ms) => wakeable(ms, (wake) => waiters.push(wake)),
+  }
+}
+
+export interface PartitionBuffer {
+  /** Records must follow each other. @returns false when some are missing between what is here and these */
+  append(records: IngestRecord[]): boolean
+  /** Oldest first; the buffer's own array, not to be kept. */
+  records(): readonly IngestRecord[]
+  rows(): number
+  /** Forgets the oldest `count`. */
+  drop(count: number): void
+  /** Offset of the record that must come next. */
+  nextOffset(): number
+  /** Resolves when something arrives, when the buffer is closed, or after `ms`. */
+  arrival(ms: number): Promise<void>
+  close(): void
+}
+
+/** What a record takes beside its rows. */
+const RECORD_OVERHEAD = 400
+
+export function createPartitionBuffer(start: number, budget: BufferBudget): PartitionBuffer {
+  const records: IngestRecord[] = []
+  let next = start
+  let rows = 0
+  let waiters: (() => void)[] = []
+  const wakeAll = () => {
+    const woken = waiters
+    waiters = []
+    for (const wake of woken) wake()
+  }
+  const sizeOf = (some: readonly IngestRecord[]) =>
+    some.reduce((sum, record) => sum + record.rows.length + RECORD_OVERHEAD, 0)
+  const rowsOf = (some: readonly IngestRecord[]) =>
+    some.reduce((sum, record) => sum + (record.poison ? 0 : record.count), 0)
+  return {
+    append(arrived) {
+      // A fetch may begin before the offset that was asked for.
+      const fresh = arrived.filter((record) => record.offset >= next)
+      if (fresh.length === 0) return true
+      if (fresh[0]!.offset !== next) return false
+      for (const record of fresh) records.push(record)
+      next = fresh.at(-1)!.offset + 1
+      rows += rowsOf(fresh)
+      budget.add(sizeOf(fresh))
+      wakeAll()
+      return true
+    },
+    records: () => records,
+    rows: () => rows,
+    drop(count) {
+      const dropped = records.splice(0, count)
+      rows -= rowsOf(dropped)
+      budget.release(sizeOf(dropped))
+    },
+    nextOffset: () => next,
+    arrival: (ms) => wakeable(ms, (wake) => waiters.push(wake)),
+    close() {
+      budget.release(sizeOf(records))
+      records.length = 0
+      rows = 0
+      wakeAll()
+    },
+  }
+}
+
+function wakeable(ms: number, register: (wake: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    register(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
