@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -34,4 +34,15 @@ test('packages for other platforms may be absent, all others may not', async () 
   expect(isInstalled(root)).toBe(true)
   await write('package-lock.json', { ...installed, 'node_modules/b': { version: '1.0.0' } })
   expect(isInstalled(root)).toBe(false)
+})
+
+// A registry mirror that lacks a platform's package leaves it out of a new lock file, and `npm ci` then fails everywhere.
+test('the lock file names every optional package of every platform', async () => {
+  const lock = JSON.parse(await readFile(new URL('../package-lock.json', import.meta.url), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  const missing = Object.values(lock.packages)
+    .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    .filter((name) => !Object.keys(lock.packages).some((path) => path.endsWith(`node_modules/${name}`)))
+  expect(missing).toEqual([])
 })
