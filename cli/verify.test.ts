@@ -1,0 +1,114 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { formatPublicKey } from '../certificates/public-key.ts'
+import { signCertificate } from '../certificates/sign-certificate.ts'
+import {
+  certificateSigner,
+  createSampleRequest,
+  logSigner,
+  SALT,
+  START_SECONDS,
+  strangerWitness,
+  supersessionBody,
+  witnessSigner,
+} from '../tests/vectors/sample-log.ts'
+import { runVerify } from './verify.ts'
+
+const { log, first, firstIndex } = createSampleRequest()
+const keys = [logSigner, certificateSigner].map(({ key }) => formatPublicKey(key)).join('\n')
+let folder: string
+let certificate: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ebb-verify-'))
+  certificate = join(folder, 'certificate.json')
+  await writeFile(certificate, first.bytes)
+  await writeFile(join(folder, 'certificate.tlog-proof'), log.proof(firstIndex))
+  await writeFile(join(folder, 'keys.txt'), `# the shop\n${keys}\n`)
+  await writeFile(join(folder, 'leaves'), `${log.entries.join('\n')}\n`)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const NOW = START_SECONDS + 30 * 86_400
+
+async function run(options: Partial<Parameters<typeof runVerify>[1]> = {}, file = certificate) {
+  const lines: string[] = []
+  const given = { key: [join(folder, 'keys.txt')], witnessKey: [], ...options }
+  const status = await runVerify(file, given, (line) => lines.push(line), NOW)
+  return { status, lines, text: lines.join('\n') }
+}
+
+test('a valid certificate: each check is named, and the verdict says as of when and who cosigned', async () => {
+  const { status, text } = await run({
+    witnessKey: [formatPublicKey(witnessSigner.key)],
+    leaves: join(folder, 'leaves'),
+    salt: SALT,
+    email: 'ada@example.com',
+  })
+  expect(text).toMatch(/^ok {4}canonical-form$/m)
+  expect(text).toMatch(/^ok {4}subject/m)
+  expect(text).toContain(
+    `as of log size ${log.tree.size()}, time 2026-12-11T09:00:01Z (dated by witness.example)`,
+  )
+  expect(text).toContain('cosigned by: witness.example')
+  expect(status).toBe(0)
+})
+
+test('what was not looked at is not called ok', async () => {
+  const { status, text } = await run()
+  expect(text).toMatch(/^- {5}supersession/m)
+  expect(text).toContain('cosigned by: no witness that you named')
+  expect(status).toBe(0)
+})
+
+test('a refusal ends with 1 and its reason', async () => {
+  const { status, lines } = await run({ witnessKey: [formatPublicKey(strangerWitness.key)] })
+  expect(lines.at(-1)).toBe('NOT VALID  witness-missing: 0 of 1 required witnesses cosigned')
+  expect(status).toBe(1)
+})
+
+test('a withdrawn certificate is refused once the later leaves are given', async () => {
+  const later = createSampleRequest()
+  later.log.add(signCertificate(supersessionBody(later.first.digest), certificateSigner))
+  await writeFile(join(folder, 'later.tlog-proof'), later.log.proof(later.firstIndex))
+  await writeFile(join(folder, 'later'), later.log.entries.slice(later.firstIndex + 1).join('\n'))
+  const { status, text } = await run({
+    proof: join(folder, 'later.tlog-proof'),
+    leaves: join(folder, 'later'),
+  })
+  expect(text).toContain(`NOT VALID  superseded: withdrawn by leaf ${later.log.tree.size() - 1}`)
+  expect(status).toBe(1)
+})
+
+test('a head that was seen before must be extended', async () => {
+  await writeFile(join(folder, 'seen'), log.checkpoint(7))
+  await writeFile(
+    join(folder, 'way'),
+    log.tree
+      .consistency(7)
+      .map((hash) => hash.toString('base64'))
+      .join('\n'),
+  )
+  expect((await run({ known: join(folder, 'seen') })).text).toContain('NOT VALID  inconsistent')
+  expect((await run({ known: join(folder, 'seen'), consistency: join(folder, 'way') })).status).toBe(0)
+})
+
+test('a log whose last date is too long ago is stale', async () => {
+  expect((await run({ maxAgeDays: 9 })).text).toContain('NOT VALID  stale-checkpoint')
+  expect((await run({ maxAgeDays: 11 })).status).toBe(0)
+})
+
+test('missing files, keys that are none and half an identifier verify nothing', async () => {
+  expect(await run({}, join(folder, 'nothing.json'))).toMatchObject({ status: 1 })
+  expect((await run({ key: ['a+00000000+AAAA'] })).text).toContain('key-malformed')
+  expect((await run({ email: 'ada@example.com' })).text).toContain('only be compared with the salt')
+  expect((await run({ salt: SALT })).status).toBe(1)
+})
+
+test('one JSON object instead, for programs', async () => {
+  const { lines } = await run({ json: true })
+  expect(lines).toHaveLength(1)
+  expect(JSON.parse(lines[0]!)).toMatchObject({ ok: true, asOf: { size: log.tree.size() } })
+})
