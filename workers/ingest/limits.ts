@@ -22,8 +22,8 @@ export const CUT_LARGE_ROWS = 20_000
  * ClickHouse's deduplication windows must remember a token for longer than this.
  */
 export const INSERT_DEADLINE_MS = 10_000
-export const SESSION_TIMEOUT_MS = 10_000
-export const HEARTBEAT_MS = 2_000
+export const SESSION_TIMEOUT_MS = 6_000
+export const HEARTBEAT_MS = 1_500
 
 /** Retries count once when they come within this time. `ingest_seen` keeps its rows twice as long. */
 export const RETRY_WINDOW_MS = 24 * 3_600_000
