@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import type { ClickHouseClient } from './client.ts'
+import { INSERT_ONCE_SETTINGS } from './insert-events.ts'
 
 export interface SeenBatch {
   /** Kafka partition and offset of the record. */
@@ -10,33 +12,74 @@ export interface SeenBatch {
   at: number
 }
 
+/** RowBinary: UInt16, FixedString(16), UInt64, DateTime64(3). */
+const ROW_BYTES = 2 + 16 + 8 + 8
+
 /** Remembers batches, before their cut is acknowledged. `token` as in insert-events.ts: a repeat adds nothing. */
 export async function insertSeenBatches(
-  _client: ClickHouseClient,
-  _batches: readonly SeenBatch[],
-  _token: string,
+  client: ClickHouseClient,
+  batches: readonly SeenBatch[],
+  token: string,
 ): Promise<void> {
-  throw new Error('not there yet')
+  if (batches.length === 0) return
+  const body = Buffer.allocUnsafe(batches.length * ROW_BYTES)
+  for (const [index, batch] of batches.entries()) {
+    const start = body.writeUInt16LE(batch.partition, index * ROW_BYTES)
+    batch.hash.copy(body, start, 0, 16)
+    body.writeBigUInt64LE(batch.offset, start + 16)
+    body.writeBigInt64LE(BigInt(batch.at), start + 24)
+  }
+  const answer = await client.exec({
+    query: 'INSERT INTO ingest_seen (partition, hash, offset, at) FORMAT RowBinary',
+    values: Readable.from([body], { objectMode: false }),
+    clickhouse_settings: { ...INSERT_ONCE_SETTINGS, insert_deduplication_token: token },
+  })
+  for await (const _ of answer.stream);
 }
 
 /**
  * The lowest offset at which each of these batches was seen in a partition, by hash in hex. A record is a client's
  * retry when that offset is lower than its own; at its own offset it is a replay of the same cut.
+ * Cost: one granule of 1,024 rows a hash and part, so few hashes (a Bloom filter's hits) at a time.
  */
 export async function findSeenBatches(
-  _client: ClickHouseClient,
-  _partition: number,
-  _hashes: readonly Buffer[],
+  client: ClickHouseClient,
+  partition: number,
+  hashes: readonly Buffer[],
 ): Promise<Map<string, bigint>> {
-  throw new Error('not there yet')
+  if (hashes.length === 0) return new Map()
+  const wanted = hashes.map((hash) => `unhex('${hash.toString('hex')}')`).join(', ')
+  const result = await client.query({
+    query: `SELECT lower(hex(hash)) AS batch, min(offset) AS first
+            FROM ingest_seen WHERE partition = {partition:UInt16} AND hash IN (${wanted}) GROUP BY hash`,
+    query_params: { partition },
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+  })
+  const rows = await result.json<{ batch: string; first: string }>()
+  return new Map(rows.map((row) => [row.batch, BigInt(row.first)]))
 }
 
-/** Every hash seen in a partition since `sinceMs`, oldest first, to warm a filter after a rebalance. */
+/**
+ * Every hash seen in a partition since `sinceMs`, to warm a filter after a rebalance: in chunks, in no order. Hashes are
+ * found by the day's partitions and the key's first column; 16 bytes a row travel.
+ */
 export async function* readSeenBatches(
-  _client: ClickHouseClient,
-  _partition: number,
-  _sinceMs: number,
+  client: ClickHouseClient,
+  partition: number,
+  sinceMs: number,
 ): AsyncGenerator<SeenBatch[]> {
-  yield* []
-  throw new Error('not there yet')
+  const result = await client.query({
+    query: `SELECT lower(hex(hash)), offset, toUnixTimestamp64Milli(at)
+            FROM ingest_seen WHERE partition = {partition:UInt16} AND at >= fromUnixTimestamp64Milli({since:Int64})`,
+    query_params: { partition, since: Math.trunc(sinceMs) },
+    format: 'JSONCompactEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+  })
+  for await (const rows of result.stream<[string, string, string]>()) {
+    yield rows.map((row) => {
+      const [hash, offset, at] = row.json()
+      return { partition, hash: Buffer.from(hash, 'hex'), offset: BigInt(offset), at: Number(at) }
+    })
+  }
 }

@@ -22,3 +22,62 @@ CREATE TABLE IF NOT EXISTS {db}.metrics_batch_staging {on_cluster} AS {db}.metri
 ENGINE = {engine:MergeTree}
 PARTITION BY day
 ORDER BY (app, event, currency);
+
+-- Revenue and interest by product; cells of few people are already folded into `(other)` (clickhouse/day-marts.ts).
+CREATE TABLE IF NOT EXISTS {db}.products_batch_daily {on_cluster}
+(
+    app LowCardinality(String),
+    day Date,
+    event LowCardinality(String),
+    currency LowCardinality(String),
+    product String,
+    events UInt64,
+    users UInt64,
+    revenue Decimal(38, 4)
+)
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, event, currency, product);
+
+CREATE TABLE IF NOT EXISTS {db}.products_batch_staging {on_cluster} AS {db}.products_batch_daily
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, event, currency, product);
+
+-- Click targets, folded likewise.
+CREATE TABLE IF NOT EXISTS {db}.clicks_batch_daily {on_cluster}
+(
+    app LowCardinality(String),
+    day Date,
+    path String,
+    element String,
+    clicks UInt64,
+    users UInt64
+)
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, path, element);
+
+CREATE TABLE IF NOT EXISTS {db}.clicks_batch_staging {on_cluster} AS {db}.clicks_batch_daily
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY (app, path, element);
+
+CREATE TABLE IF NOT EXISTS {db}.sessions_batch_daily {on_cluster}
+(
+    app LowCardinality(String),
+    day Date,
+    sessions UInt64,
+    users UInt64,
+    bounces UInt64,
+    pages UInt64,
+    seconds Float64
+)
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY app;
+
+CREATE TABLE IF NOT EXISTS {db}.sessions_batch_staging {on_cluster} AS {db}.sessions_batch_daily
+ENGINE = {engine:MergeTree}
+PARTITION BY day
+ORDER BY app;
