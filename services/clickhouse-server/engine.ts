@@ -42,6 +42,8 @@ export interface Engine {
   query(connection: Connection, sql: string, format: string): Promise<{ bytes: Buffer; figures: Figures }>
   /** Runs an INSERT that takes its data from a file. */
   insert(connection: Connection, sql: string): Promise<Figures>
+  /** Closes the last connection and with it the engine. Nothing may run any more. */
+  shutDown(): void
 }
 
 /**
@@ -58,9 +60,8 @@ export function openEngine(dataPath: string, configFile: string): Engine {
   const anchor = connect()
   return {
     connect,
-    close: (connection) => {
-      if (connection !== anchor) native.CloseConnection(connection)
-    },
+    close: (connection) => native.CloseConnection(connection),
+    shutDown: () => native.CloseConnection(anchor),
     async query(connection, sql, format) {
       const result = await native.QueryAsyncConnection(connection, sql, format)
       const figures = {

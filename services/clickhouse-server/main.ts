@@ -3,13 +3,19 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openEngine } from './engine.ts'
+import { type Engine, openEngine } from './engine.ts'
 import { createHttpServer } from './http-server.ts'
-import { createSessionPool } from './session-pool.ts'
+import { killAll } from './kill-query.ts'
+import { codeOf } from './map-error.ts'
+import { createRestrictedUsers } from './restricted-user.ts'
+import { CONCURRENCY, createSessionPool } from './session-pool.ts'
 import { createSpool } from './spool-body.ts'
+import { listUsers } from './users.ts'
 import { writeConfig } from './write-config.ts'
 
-const THREADS = '24'
+const NATIVE_THREADS = CONCURRENCY + 8
+/** How long running statements may go on after SIGTERM, before they are stopped. */
+const DRAIN_MS = 3000
 
 const { values } = parseArgs({
   options: {
@@ -19,20 +25,29 @@ const { values } = parseArgs({
   },
 })
 
-function main(): void {
+async function main(): Promise<void> {
   const dataPath = resolve(values.data ?? '.ebb/clickhouse')
   mkdirSync(dataPath, { recursive: true, mode: 0o700 })
-  const engine = openEngine(dataPath, writeConfig(dataPath))
-  const spool = createSpool(32)
+  const users = listUsers(process.env.EBB_BI_PASSWORD ?? 'bi')
+  const engine = open(dataPath, writeConfig(dataPath, users))
+  const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
-  const server = createHttpServer({ engine, pool, spool })
+  const restricted = await createRestrictedUsers(engine)
+  const server = createHttpServer({ engine, pool, spool, users, restricted })
+  server.once('error', (error) => die(`cannot listen on ${values.host}:${values.port}: ${error.message}`))
   server.listen(Number(values.port), values.host, () => {
     const { port } = server.address() as AddressInfo
     console.log(JSON.stringify({ msg: 'ready', url: `http://${values.host}:${port}`, pid: process.pid }))
   })
+
   const stop = async () => {
     server.close()
+    server.closeIdleConnections()
+    const killer = setTimeout(() => void killAll(engine), DRAIN_MS)
     await pool.drain()
+    clearTimeout(killer)
+    server.closeAllConnections()
+    engine.shutDown()
     spool.close()
     process.exit(0)
   }
@@ -40,7 +55,40 @@ function main(): void {
   process.once('SIGINT', () => void stop())
 }
 
-// libuv sizes its thread pool at the first use, which is before this line: the size has to come with the process.
-process.env.UV_THREADPOOL_SIZE ??= THREADS
-main()
-void spawn
+function open(dataPath: string, configFile: string): Engine {
+  try {
+    return openEngine(dataPath, configFile)
+  } catch (error) {
+    const reason = codeOf(error) === 76 ? 'another process uses it' : (error as Error).message
+    return die(`cannot open the data folder ${dataPath}: ${reason}`)
+  }
+}
+
+function die(message: string): never {
+  console.error(JSON.stringify({ msg: message }))
+  process.exit(1)
+}
+
+/**
+ * Node sizes its pool of native threads before the first line of a script, and each statement takes one of them for as
+ * long as it runs. A process that was started without the size starts itself again; both end together.
+ */
+function startAgain(): void {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: String(NATIVE_THREADS) },
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    process.kill(process.pid, signal)
+  })
+}
+
+if (process.env.UV_THREADPOOL_SIZE === undefined) {
+  startAgain()
+} else {
+  // The channel closes when the first process is gone, however it went.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+  await main()
+}

@@ -7,54 +7,27 @@ export class ClickHouseError extends Error {
   }
 }
 
-const STATUS_OF = new Map<number, number>([
-  [36, 400],
-  [6, 400],
-  [38, 400],
-  [41, 400],
-  [43, 400],
-  [44, 400],
-  [50, 404],
-  [53, 400],
-  [62, 400],
-  [69, 400],
-  [70, 400],
-  [72, 400],
-  [73, 400],
-  [26, 400],
-  [27, 400],
-  [117, 400],
-  [115, 404],
-  [46, 404],
-  [47, 404],
-  [60, 404],
-  [81, 404],
-  [16, 404],
-  [57, 500],
-  [82, 500],
-  [113, 413],
-  [497, 403],
-  [164, 403],
-  [516, 403],
-  [192, 403],
-  [193, 403],
-  [194, 401],
-  [195, 403],
-  [159, 408],
-  [202, 503],
-  [241, 500],
-  [307, 500],
-  [394, 500],
-  [48, 501],
-  [371, 400],
-  [456, 400],
-  [457, 400],
-  [374, 400],
-  [373, 409],
-  [372, 404],
-])
+// Codes by status, after exceptionCodeToHTTPStatus.cpp of the real server; the rest is 500.
+const CODES: Record<number, number[]> = {
+  400: [
+    6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675,
+    676,
+  ],
+  401: [194],
+  403: [192, 193, 497, 512, 516],
+  404: [46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511],
+  408: [159],
+  411: [381],
+  413: [229],
+  415: [779],
+  501: [48],
+  503: [76, 209, 439],
+}
+const STATUS_OF = new Map(
+  Object.entries(CODES).flatMap(([status, codes]) => codes.map((code) => [code, Number(status)])),
+)
 
-/** HTTP status for an engine's error code, as the real server's HTTP handler maps it; 500 for all others. */
+/** HTTP status for an engine's error code. */
 export function statusOf(code: number): number {
   return STATUS_OF.get(code) ?? 500
 }

@@ -90,6 +90,9 @@ export function parseRequest(request: IncomingMessage): QueryRequest {
     if (name.startsWith('param_')) parameters.push([name.slice('param_'.length), value])
     else if (!HTTP_ONLY.has(name)) settings.push([name, value])
   }
+  if (header(request, 'content-type')?.startsWith('multipart/') === true) {
+    throw new ClickHouseError(48, 'NOT_IMPLEMENTED', 'multipart bodies (external data) are not served here')
+  }
   if (params.has('role')) throw new ClickHouseError(48, 'NOT_IMPLEMENTED', 'roles are not served here')
   const deadline = header(request, 'x-ebb-insert-deadline')
   const encoding = header(request, 'content-encoding') ?? ''

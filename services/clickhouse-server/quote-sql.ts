@@ -1,33 +1,38 @@
 import { ClickHouseError } from './map-error.ts'
-import type { QueryRequest } from './parse-request.ts'
 
 export const quoteString = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 export const quoteName = (name: string) => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
 
-/** What `log_comment` of a running statement ends with, by which it can be found and killed. */
-export const markOf = (queryId: string) => `ebb:${queryId}`
+/** What a request brings along for its statement. */
+export interface Surroundings {
+  database: string
+  settings: [string, string][]
+  parameters: [string, string][]
+}
 
 /**
- * The statements that give a connection what HTTP gives a request: database, settings, parameters, and the query id,
- * which the engine keeps for itself.
+ * The statements that give a connection what HTTP gives a request: database, settings, parameters, and a mark by which
+ * the statement can be found and stopped, since the engine makes query ids of its own.
  * @throws ClickHouseError 115, 456 for names that are no names.
  */
-export function preamble(request: QueryRequest, extra: [string, string][] = []): string {
+export function preamble({ database, settings, parameters }: Surroundings, mark: string): string {
   const assignments: string[] = []
-  let comment = ''
-  for (const [name, value] of [...request.settings, ...extra]) {
+  let comment = mark
+  for (const [name, value] of settings) {
     if (!/^\w+$/.test(name))
       throw new ClickHouseError(115, 'UNKNOWN_SETTING', `Unknown setting '${name.slice(0, 50)}'`)
-    if (name === 'log_comment') comment = `${value} `
+    // The mark comes first, so that no comment can pass for another statement's mark.
+    if (name === 'log_comment') comment = `${mark} ${value}`
     else assignments.push(`${name} = ${quoteString(value)}`)
   }
-  for (const [name, value] of request.parameters) {
+  for (const [name, value] of parameters) {
     if (!/^\w+$/.test(name))
       throw new ClickHouseError(456, 'UNKNOWN_QUERY_PARAMETER', 'Query parameter names are words')
     assignments.push(`param_${name} = ${quoteString(value)}`)
   }
-  assignments.push(`log_comment = ${quoteString(comment + markOf(request.queryId))}`)
-  // A database is only entered when it is not the session's own: USE costs a round.
-  const use = request.database === 'default' ? '' : `USE ${quoteName(request.database)}; `
-  return `${use}SET ${assignments.join(', ')}; `
+  // readonly comes last: nothing can be set after it.
+  const isLast = (text: string) => (text.startsWith('readonly =') ? 1 : 0)
+  assignments.sort((a, b) => isLast(a) - isLast(b))
+  const use = database === 'default' ? '' : `USE ${quoteName(database)}; `
+  return `${use}SET log_comment = ${quoteString(comment)}; ${assignments.length > 0 ? `SET ${assignments.join(', ')}; ` : ''}`
 }

@@ -3,7 +3,7 @@ import type { Statement } from './analyse-query.ts'
 import type { Connection, Engine, Figures } from './engine.ts'
 import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
-import { preamble, quoteString } from './quote-sql.ts'
+import { quoteString } from './quote-sql.ts'
 
 /**
  * Inserts a spooled body. Every client of the engine may use `input()`; the engine has it only for data sent inline,
@@ -15,10 +15,11 @@ export async function runInsert(
   connection: Connection,
   request: QueryRequest,
   statement: Statement,
+  before: string,
   bodyPath: string,
 ): Promise<Figures> {
   const format = statement.format ?? request.defaultFormat
-  const sql = preamble(request) + insertText(statement, format, bodyPath, request.inputCompression || 'none')
+  const sql = before + insertText(statement, format, bodyPath, request.inputCompression || 'none')
   const late = request.insertDeadline === undefined ? -1 : Date.now() - request.insertDeadline
   // NaN, an unreadable deadline, refuses too: who sets one must be able to rely on it.
   if (!(late < 0)) {

@@ -1,14 +1,13 @@
 import type { Connection, Engine } from './engine.ts'
+import { limitConcurrency } from './limit-concurrency.ts'
 import { ClickHouseError } from './map-error.ts'
 
-/** Statements that run side by side; the rest wait in order. */
+/** Statements that run side by side. The process has eight native threads more, for what must not wait (KILL). */
 export const CONCURRENCY = 16
-/** Statements that may wait, before new ones are refused. */
 const MAX_WAITING = 1000
 const MAX_SESSIONS = 100
 
 interface NamedSession {
-  user: string
   connection: Connection
   busy: boolean
   timer: NodeJS.Timeout | undefined
@@ -26,46 +25,19 @@ export interface SessionPool {
   /**
    * Runs `work` on a connection of its own, so that settings, parameters and temporary tables of one request cannot
    * reach another; with `session`, on the connection kept under that id for that user.
-   * @throws ClickHouseError 202 when too many wait, 372 for an unknown session, 373 for one in use.
+   * @throws ClickHouseError 202 when too many wait, 210 while stopping, 372 for an unknown session, 373 for one in use.
    */
   use<T>(session: SessionUse | undefined, work: (connection: Connection) => Promise<T>): Promise<T>
+  /** The same without waiting: for statements that stop others. */
+  useAtOnce<T>(work: (connection: Connection) => Promise<T>): Promise<T>
   /** Resolves when nothing runs any more; new work is refused from the call on. */
   drain(): Promise<void>
-  running(): number
 }
 
 export function createSessionPool(engine: Engine): SessionPool {
-  const waiting: (() => void)[] = []
+  const limit = limitConcurrency(CONCURRENCY, MAX_WAITING)
   const sessions = new Map<string, NamedSession>()
-  let running = 0
   let stopping = false
-  let drained: (() => void) | undefined
-
-  async function enter(): Promise<void> {
-    if (stopping) throw new ClickHouseError(210, 'NETWORK_ERROR', 'The server is shutting down')
-    if (running < CONCURRENCY) {
-      running += 1
-      return
-    }
-    if (waiting.length >= MAX_WAITING) {
-      throw new ClickHouseError(
-        202,
-        'TOO_MANY_SIMULTANEOUS_QUERIES',
-        `Too many queries: ${running} run, ${MAX_WAITING} wait`,
-      )
-    }
-    await new Promise<void>((resolve) => waiting.push(resolve))
-  }
-
-  function leave(): void {
-    const next = waiting.shift()
-    if (next !== undefined) {
-      next()
-      return
-    }
-    running -= 1
-    if (running === 0) drained?.()
-  }
 
   function closeSession(key: string): void {
     const session = sessions.get(key)
@@ -75,28 +47,32 @@ export function createSessionPool(engine: Engine): SessionPool {
     engine.close(session.connection)
   }
 
-  async function useNamed<T>(use: SessionUse, work: (connection: Connection) => Promise<T>): Promise<T> {
-    // The user is part of the key: one user's session is never another's.
-    const key = JSON.stringify([use.user, use.id])
-    let session = sessions.get(key)
-    if (session?.busy)
+  function takeSession(key: string, use: SessionUse): NamedSession {
+    const found = sessions.get(key)
+    if (found?.busy)
       throw new ClickHouseError(
         373,
         'SESSION_IS_LOCKED',
         `Session ${use.id} is locked by a concurrent client`,
       )
-    if (session === undefined) {
-      if (use.mustExist) throw new ClickHouseError(372, 'SESSION_NOT_FOUND', `Session ${use.id} not found`)
-      if (sessions.size >= MAX_SESSIONS) {
-        throw new ClickHouseError(
-          202,
-          'TOO_MANY_SIMULTANEOUS_QUERIES',
-          `Too many sessions: ${MAX_SESSIONS} are open`,
-        )
-      }
-      session = { user: use.user, connection: engine.connect(), busy: false, timer: undefined }
-      sessions.set(key, session)
+    if (found !== undefined) return found
+    if (use.mustExist) throw new ClickHouseError(372, 'SESSION_NOT_FOUND', `Session ${use.id} not found`)
+    if (sessions.size >= MAX_SESSIONS) {
+      throw new ClickHouseError(
+        202,
+        'TOO_MANY_SIMULTANEOUS_QUERIES',
+        `Too many sessions: ${MAX_SESSIONS} are open`,
+      )
     }
+    const session = { connection: engine.connect(), busy: false, timer: undefined }
+    sessions.set(key, session)
+    return session
+  }
+
+  async function useNamed<T>(use: SessionUse, work: (connection: Connection) => Promise<T>): Promise<T> {
+    // The user is part of the key: one user's session is never another's.
+    const key = JSON.stringify([use.user, use.id])
+    const session = takeSession(key, use)
     clearTimeout(session.timer)
     session.busy = true
     try {
@@ -107,25 +83,25 @@ export function createSessionPool(engine: Engine): SessionPool {
     }
   }
 
+  async function useFresh<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = engine.connect()
+    try {
+      return await work(connection)
+    } finally {
+      engine.close(connection)
+    }
+  }
+
   return {
-    async use(session, work) {
-      await enter()
-      try {
-        if (session !== undefined) return await useNamed(session, work)
-        const connection = engine.connect()
-        try {
-          return await work(connection)
-        } finally {
-          engine.close(connection)
-        }
-      } finally {
-        leave()
-      }
+    use(session, work) {
+      if (stopping)
+        return Promise.reject(new ClickHouseError(210, 'NETWORK_ERROR', 'The server is shutting down'))
+      return limit.run(() => (session === undefined ? useFresh(work) : useNamed(session, work)))
     },
-    running: () => running,
+    useAtOnce: useFresh,
     async drain() {
       stopping = true
-      if (running > 0) await new Promise<void>((resolve) => (drained = resolve))
+      await limit.idle()
       for (const key of [...sessions.keys()]) closeSession(key)
     },
   }

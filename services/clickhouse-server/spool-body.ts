@@ -3,6 +3,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, rmSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { ClickHouseError } from './map-error.ts'
 
 export interface Spool {
   /** Writes bytes into a file of its own and returns its path. An aborted source leaves nothing behind. */
@@ -16,6 +17,8 @@ export interface Spool {
   close(): void
 }
 
+/** Largest body, as it came (packed or not): it waits in memory. */
+const MAX_BODY_BYTES = 1 << 30
 const PREFIX = 'ebb-clickhouse-'
 
 /**
@@ -39,7 +42,11 @@ export function createSpool(pipes: number): Spool {
       count += 1
       const path = join(folder, `body-${count}`)
       try {
-        await pipeline(source, createWriteStream(path, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }))
+        await pipeline(
+          source,
+          bounded,
+          createWriteStream(path, { mode: 0o600, flags: 'wx', highWaterMark: 1 << 20 }),
+        )
       } catch (error) {
         remove(path)
         throw error
@@ -55,6 +62,21 @@ export function createSpool(pipes: number): Spool {
       return join(folder, `result-${count}`)
     },
     close: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+async function* bounded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let size = 0
+  for await (const chunk of source) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) {
+      throw new ClickHouseError(
+        229,
+        'QUERY_IS_TOO_LARGE',
+        `The body is larger than ${MAX_BODY_BYTES} bytes: send it in parts`,
+      )
+    }
+    yield chunk
   }
 }
 

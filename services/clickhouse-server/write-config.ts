@@ -1,22 +1,84 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { LIMITS, QUERIES_PER_MINUTE, type User } from './users.ts'
 
-/** Writes the engine's configuration next to its data. @returns the path of the main file. */
-export function writeConfig(dataPath: string): string {
+/**
+ * Writes the engine's configuration next to its data: users, grants, limits, and merges that leave no old parts behind.
+ * @returns the path of the main file.
+ */
+export function writeConfig(dataPath: string, users: User[]): string {
   const folder = join(dataPath, 'ebb-config')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const usersFile = join(folder, 'users.xml')
+  const backups = join(dataPath, 'ebb-backups')
+  mkdirSync(backups, { recursive: true, mode: 0o700 })
+  writeFileSync(usersFile, usersXml(users), { mode: 0o600 })
   const file = join(folder, 'config.xml')
-  writeFileSync(file, CONFIG, { mode: 0o600 })
+  writeFileSync(file, configXml(usersFile, backups), { mode: 0o600 })
   return file
 }
 
-const CONFIG = `<clickhouse>
+const escapeXml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+
+function configXml(usersFile: string, backups: string): string {
+  return `<clickhouse>
   <logger><level>none</level></logger>
+  <users_config>${escapeXml(usersFile)}</users_config>
+  <backups>
+    <allowed_path>${escapeXml(backups)}</allowed_path>
+    <allowed_disk>backups</allowed_disk>
+  </backups>
+  <storage_configuration>
+    <disks><backups><type>local</type><path>${escapeXml(backups)}/</path></backups></disks>
+  </storage_configuration>
+  <!-- Erasure waits until the old parts have left the disk. -->
   <merge_tree>
     <old_parts_lifetime>1</old_parts_lifetime>
     <cleanup_delay_period>1</cleanup_delay_period>
     <cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
     <max_cleanup_delay_period>1</max_cleanup_delay_period>
   </merge_tree>
+  <!-- Small caches: the whole process stays below 2 GB. -->
+  <mark_cache_size>134217728</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <index_mark_cache_size>33554432</index_mark_cache_size>
+  <primary_index_cache_size>67108864</primary_index_cache_size>
+  <max_server_memory_usage>1700000000</max_server_memory_usage>
 </clickhouse>
 `
+}
+
+function usersXml(users: User[]): string {
+  const limits = Object.entries(LIMITS).map(([name, value]) => `<${name}>${value}</${name}>`)
+  return `<clickhouse>
+  <profiles>
+    <default>
+      <async_insert>0</async_insert>
+      <max_memory_usage>1200000000</max_memory_usage>
+    </default>
+    <restricted><readonly>2</readonly>${limits.join('')}</restricted>
+  </profiles>
+  <quotas>
+    <default></default>
+    <restricted><interval><duration>60</duration><queries>${QUERIES_PER_MINUTE}</queries></interval></restricted>
+  </quotas>
+  <users>
+${users.map(userXml).join('\n')}
+  </users>
+</clickhouse>
+`
+}
+
+function userXml({ name, restricted, passwordSha256 }: User): string {
+  const profile = restricted ? 'restricted' : 'default'
+  const rights = restricted
+    ? // A grant matches a prefix, so every stage's own analysts' database is covered, and nothing else.
+      '<grants><query>GRANT SELECT ON bi.*</query><query>GRANT SELECT ON bi_*.*</query></grants>'
+    : '<access_management>1</access_management><named_collection_control>1</named_collection_control>'
+  return `    <${name}>
+      <password_sha256_hex>${passwordSha256}</password_sha256_hex>
+      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <profile>${profile}</profile><quota>${profile}</quota>
+      ${rights}
+    </${name}>`
+}

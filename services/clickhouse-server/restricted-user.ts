@@ -1,0 +1,148 @@
+import { analyseQuery, type Statement } from './analyse-query.ts'
+import { checkAst, parseAst } from './check-ast.ts'
+import type { Connection, Engine } from './engine.ts'
+import { inlineParameters } from './inline-parameters.ts'
+import { limitConcurrency } from './limit-concurrency.ts'
+import { ClickHouseError } from './map-error.ts'
+import type { QueryRequest } from './parse-request.ts'
+import { quoteName, quoteString } from './quote-sql.ts'
+import { rewriteShow } from './rewrite-show.ts'
+import { OPEN_DATABASE, QUERIES_PER_MINUTE } from './users.ts'
+
+/** Holds the definer views of running statements, in memory. */
+const VIEWS = 'ebb_restricted'
+/** Statements of restricted users that run side by side: half of the server, so that they cannot fill it. */
+const CONCURRENCY = 8
+
+export interface RestrictedUsers {
+  /**
+   * Hands `read` a statement that reads, with the user's own grants, what the user's statement asks for.
+   * The engine runs everything as `default`; only a definer view is checked against another user's grants.
+   * @throws ClickHouseError 497, 164, 62, 201, 202, or the engine's own.
+   */
+  read<T>(request: QueryRequest, statement: Statement, read: (statement: Statement) => Promise<T>): Promise<T>
+}
+
+export async function createRestrictedUsers(engine: Engine): Promise<RestrictedUsers> {
+  const limit = limitConcurrency(CONCURRENCY, 200)
+  const counted = countQueries(QUERIES_PER_MINUTE)
+  const [names] = await withConnection(engine, async (connection) => {
+    await engine.query(connection, `CREATE DATABASE IF NOT EXISTS ${VIEWS} ENGINE = Memory`, 'Null')
+    return [await rows(engine, connection, 'SELECT lower(name) FROM system.table_functions')]
+  })
+  const tableFunctions = new Set(names)
+  let serial = 0
+
+  async function prepare(request: QueryRequest, statement: Statement, view: string, connection: Connection) {
+    const database = databaseOf(request)
+    const shown = rewriteShow(statement, request.database)
+    if (shown === undefined && !['SELECT', 'WITH', 'FROM'].includes(statement.verb)) {
+      throw new ClickHouseError(164, 'READONLY', `${request.user}: Cannot execute query in readonly mode`)
+    }
+    const body = shown ?? inlineParameters(withoutFormat(statement), request.parameters)
+    // The engine's own parser proves that this is one statement; what it prints is what is checked and run.
+    const [text = ''] = await rows(engine, connection, `SELECT formatQuerySingleLine(${quoteString(body)})`)
+    const ast = await rows(engine, connection, `EXPLAIN AST ${text}`)
+    checkAst(parseAst(ast), tableFunctions)
+    const definer = `DEFINER = ${quoteName(request.user)} SQL SECURITY DEFINER`
+    await engine.query(
+      connection,
+      `USE ${quoteName(database)}; CREATE VIEW ${view} ${definer} AS ${text}`,
+      'Null',
+    )
+  }
+
+  return {
+    read: (request, statement, read) => {
+      counted(request.user)
+      return limit.run(async () => {
+        serial += 1
+        const view = `${VIEWS}.q_${serial}`
+        try {
+          return await withConnection(engine, async (connection) => {
+            await prepare(request, statement, view, connection)
+            try {
+              const select = analyseQuery(`SELECT * FROM ${view}`)
+              return await read({ ...select, format: statement.format })
+            } finally {
+              await engine.query(connection, `DROP VIEW IF EXISTS ${view}`, 'Null')
+            }
+          })
+        } catch (error) {
+          throw withoutInternals(error, view)
+        }
+      })
+    },
+  }
+}
+
+async function withConnection<T>(engine: Engine, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = engine.connect()
+  try {
+    return await work(connection)
+  } finally {
+    engine.close(connection)
+  }
+}
+
+async function rows(engine: Engine, connection: Connection, sql: string): Promise<string[]> {
+  const { bytes } = await engine.query(connection, sql, 'JSONCompactEachRow')
+  const lines = bytes.toString('utf8').split('\n').filter(Boolean)
+  return lines.map((line) => String((JSON.parse(line) as unknown[])[0]))
+}
+
+/** Where unqualified names are looked up. The views' own database stands for all that the user must not enter. */
+function databaseOf(request: QueryRequest): string {
+  const { database } = request
+  if (OPEN_DATABASE.test(database) || database === 'system' || database === 'information_schema')
+    return database
+  if (database === 'default') return VIEWS
+  throw new ClickHouseError(
+    497,
+    'ACCESS_DENIED',
+    `${request.user}: Not enough privileges. To execute this query, it's necessary to have the grant SHOW DATABASES ON ${database}.*`,
+  )
+}
+
+function withoutFormat({ sql, formatAt }: Statement): string {
+  if (formatAt === undefined) return sql
+  if (sql.slice(formatAt.end).trim() !== '') {
+    throw new ClickHouseError(
+      164,
+      'READONLY',
+      'Cannot modify settings in the text of a query in readonly mode',
+    )
+  }
+  return sql.slice(0, formatAt.start)
+}
+
+/** The engine does not count quotas here, so the server does: statements started in a sliding minute. */
+function countQueries(most: number): (user: string) => void {
+  const windows = new Map<string, { since: number; count: number }>()
+  return (user) => {
+    const now = performance.now()
+    let window = windows.get(user)
+    if (window === undefined || now - window.since > 60_000) {
+      window = { since: now, count: 0 }
+      windows.set(user, window)
+    }
+    window.count += 1
+    if (window.count > most) {
+      throw new ClickHouseError(
+        201,
+        'QUOTA_EXCEEDED',
+        `Quota for user \`${user}\` for 60s has been exceeded: queries = ${window.count}/${most}`,
+      )
+    }
+  }
+}
+
+/** The engine's hints name tables that the reader may not know, and its scope names the view of ours. */
+function withoutInternals(error: unknown, view: string): unknown {
+  if (!(error instanceof Error) || error instanceof ClickHouseError) return error
+  const text = error.message
+    .replace(/\.? ?Maybe you meant:? [^.]*?(\?\.?|\])(?= |$)/g, '')
+    .replaceAll(view, 'query')
+    .replaceAll(`${VIEWS}.`, '')
+  return new Error(text)
+}
