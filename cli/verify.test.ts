@@ -59,6 +59,7 @@ test('a valid certificate: each check is named, and the verdict says as of when 
 test('what was not looked at is not called ok', async () => {
   const { status, text } = await run()
   expect(text).toMatch(/^- {5}supersession/m)
+  expect(text).toContain('whether it was withdrawn by a later leaf of that log was not checked')
   expect(text).toContain('cosigned by: no witness that you named')
   expect(status).toBe(0)
 })

@@ -116,6 +116,9 @@ export function formatVerdict({ ok, code, checks, asOf, cosignedBy, certificate 
   const request = 'request' in certificate ? `, request ${certificate.request}` : ''
   lines.push(`VALID  ${certificate.kind}${request}, issued ${certificate.issuedAt}`)
   lines.push(`as of log size ${asOf.size}, time ${asOf.time} (dated by ${asOf.datedBy})`)
+  if (checks.some(({ name, reason }) => name === 'supersession' && reason?.startsWith('not checked'))) {
+    lines.push('whether it was withdrawn by a later leaf of that log was not checked: give --leaves')
+  }
   lines.push(`cosigned by: ${cosignedBy.length > 0 ? cosignedBy.join(', ') : 'no witness that you named'}`)
   return lines
 }
