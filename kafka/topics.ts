@@ -71,7 +71,13 @@ export async function ensureTopics(config: Config): Promise<void> {
       configEntries: Object.entries(settings.entries).map(([key, value]) => ({ name: key, value })),
     }))
     const missing = wanted.filter(({ topic }) => !existing.has(topic))
-    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true })
+    if (missing.length > 0) {
+      await admin.createTopics({ topics: missing, waitForLeaders: false })
+      await waitForLeaders(
+        admin,
+        missing.map(({ topic }) => topic),
+      )
+    }
     const kept = wanted.filter(({ topic }) => existing.has(topic))
     if (kept.length > 0) await correctSettings(admin, kept)
   } catch (error) {
@@ -85,6 +91,22 @@ export async function ensureTopics(config: Config): Promise<void> {
 
 type Admin = ReturnType<ReturnType<typeof createKafka>['admin']>
 type Wanted = { topic: string; configEntries: { name: string; value: string }[] }
+
+const LEADERS_TIMEOUT_MS = 20_000
+
+/** kafkajs's own wait gives up when the broker that it asks has not heard of the new topic yet. */
+async function waitForLeaders(admin: Admin, topics: string[]): Promise<void> {
+  const deadline = Date.now() + LEADERS_TIMEOUT_MS
+  for (;;) {
+    try {
+      const metadata = await admin.fetchTopicMetadata({ topics })
+      if (metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
 
 /** 2 is a topic in Kafka's numbering of config resources. */
 const TOPIC_RESOURCE = 2
