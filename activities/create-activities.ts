@@ -5,7 +5,7 @@ import type { EtlActivities } from '../schemas/etl.ts'
 import { createAggregateDay } from './aggregate-day.ts'
 import { createAwaitIngest } from './await-ingest.ts'
 import { createCompareDay } from './compare-day.ts'
-import type { IngestOffsets } from './ingest-offsets.ts'
+import type { ReadIngestProgress } from './ingest-offsets.ts'
 import { mapErrors } from './map-errors.ts'
 import { createObserveIngestTargets } from './observe-ingest-targets.ts'
 import { createRaiseAlert } from './raise-alert.ts'
@@ -15,7 +15,7 @@ import { createWriteMonthlyTrends } from './write-monthly-trends.ts'
 
 export interface ActivityDependencies {
   clickhouse: ClickHouseClient
-  offsets: IngestOffsets
+  readIngestProgress: ReadIngestProgress
   /** Rejections between two moments, milliseconds since 1970, the end exclusive. */
   readRejections(from: number, to: number): Promise<RejectedCounts>
   /** Where reports and alerts are written; made when missing. */
@@ -27,10 +27,10 @@ export interface ActivityDependencies {
 
 /** Every side effect of the workflows, over the dependencies it needs. What they throw is mapped to closed codes. */
 export function createActivities(deps: ActivityDependencies): EtlActivities {
-  const { clickhouse, offsets, logger } = deps
+  const { clickhouse, readIngestProgress, logger } = deps
   const activities: EtlActivities = {
-    observeIngestTargets: createObserveIngestTargets(offsets),
-    awaitIngest: createAwaitIngest(offsets),
+    observeIngestTargets: createObserveIngestTargets(readIngestProgress),
+    awaitIngest: createAwaitIngest(readIngestProgress),
     aggregateDay: createAggregateDay(clickhouse),
     swapDay: createSwapDay(clickhouse),
     compareDay: createCompareDay(clickhouse),

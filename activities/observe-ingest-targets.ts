@@ -1,10 +1,10 @@
 import type { EtlActivities } from '../schemas/etl.ts'
-import type { IngestOffsets } from './ingest-offsets.ts'
+import type { ReadIngestProgress } from './ingest-offsets.ts'
 
 /**
  * Log-end offsets of `events` now. Since the day is over and Kafka stamps records as they come (`LogAppendTime`), every
  * record accepted on that day stands before them. For a day that is still running they mean "so far".
  */
-export function createObserveIngestTargets(offsets: IngestOffsets): EtlActivities['observeIngestTargets'] {
-  return async () => offsets.readLogEnd()
+export function createObserveIngestTargets(read: ReadIngestProgress): EtlActivities['observeIngestTargets'] {
+  return async () => ({ offsets: (await read()).map(({ partition, high }) => [partition, high]) })
 }

@@ -38,11 +38,10 @@ export interface ReportResult {
   text: string
 }
 
-/** Offsets of the `events` topic that ingest must have passed, by partition; text, since they exceed a double. */
+/** Offsets of the `events` topic that ingest must have passed, by partition. */
 export interface IngestTargets {
-  topic: string
   /** `[partition, offset]`, log-end offset observed after the day's end. */
-  offsets: [number, string][]
+  offsets: [number, number][]
 }
 
 export interface IngestLag {

@@ -5,6 +5,11 @@ import { SEARCH_ATTRIBUTES } from '../../schemas/search-attributes.ts'
 /** Temporal's IndexedValueType, by the names that schemas/search-attributes.ts uses. */
 const INDEXED_VALUE_TYPES = { Keyword: 2, Int: 3, Bool: 5 } as const
 
+/** Each search attribute with its type in Temporal's numbering. */
+export const SEARCH_ATTRIBUTE_TYPES: Record<string, number> = Object.fromEntries(
+  Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, INDEXED_VALUE_TYPES[type]]),
+)
+
 /**
  * Registers the search attributes that are missing; a workflow that sets an unknown one would hang in retries.
  * @throws EbbError `search_attributes_missing` where the server does not let us, with the command that does it.

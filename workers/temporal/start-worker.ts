@@ -3,7 +3,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type { Registry } from 'prom-client'
 import { createActivities } from '../../activities/create-activities.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
-import { createIngestOffsetsReader } from '../../kafka/read-ingest-offsets.ts'
+import { readIngestProgress } from '../../kafka/read-ingest-progress.ts'
 import { readRejections } from '../../kafka/read-rejections.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
@@ -46,10 +46,9 @@ export async function startTemporalWorker(deps: {
   ])
 
   const clickhouse = createClickHouse(config, { requestTimeoutMs: QUERY_TIMEOUT_MS })
-  const offsets = createIngestOffsetsReader(config, logger)
   const activities = createActivities({
     clickhouse,
-    offsets,
+    readIngestProgress: () => readIngestProgress(config, logger),
     readRejections: (from, to) => readRejections(config, logger, from, to),
     reportsFolder: deps.reportsFolder ?? REPORTS_FOLDER,
     logger,
@@ -73,7 +72,7 @@ export async function startTemporalWorker(deps: {
     async stop() {
       worker.shutdown()
       await ended
-      await Promise.all([clickhouse.close(), offsets.close(), native.close(), connection.close()])
+      await Promise.all([clickhouse.close(), native.close(), connection.close()])
     },
   }
 }

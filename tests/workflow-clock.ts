@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client'
+import { TestWorkflowEnvironment } from '@temporalio/testing'
+import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { fetchTemporalTestServer } from '../services/temporal-test-server.ts'
+import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
+import { SEARCH_ATTRIBUTE_TYPES } from '../workers/temporal/ensure-search-attributes.ts'
+import type { dailyEtl } from '../workflows/index.ts'
+import { type Journal, type Script, stubEtlActivities } from './stub-etl.ts'
+
+export interface ClockedRun {
+  journal: Journal
+  handle: WorkflowHandleWithFirstExecutionRunId<typeof dailyEtl>
+  /** Hours on the workflow's clock from start to end. */
+  hours: number
+}
+
+export interface WorkflowClock {
+  environment: TestWorkflowEnvironment
+  bundle: WorkflowBundle
+  /** Runs dailyEtl to its end, well or ill, over scripted activities; what it sleeps is skipped. */
+  runDailyEtl(script: Script, day?: string): Promise<ClockedRun>
+  /** A worker over scripted activities while `work` runs. */
+  withWorker<T>(script: Script, work: (taskQueue: string, journal: Journal) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Temporal's test server with the workflows bundled once. */
+export async function startWorkflowClock(): Promise<WorkflowClock> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') })
+  const path = await fetchTemporalTestServer()
+  const [environment, bundle] = await Promise.all([
+    TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }),
+    bundleWorkflows(),
+  ])
+  // The test server cannot list what it knows, so ensureSearchAttributes cannot ask it.
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: SEARCH_ATTRIBUTE_TYPES,
+  })
+
+  const withWorker: WorkflowClock['withWorker'] = async (script, work) => {
+    const taskQueue = randomUUID()
+    const { activities, journal } = stubEtlActivities(script)
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue,
+      workflowBundle: bundle,
+      activities,
+      identity: 'test',
+    })
+    return await worker.runUntil(work(taskQueue, journal))
+  }
+  return {
+    environment,
+    bundle,
+    withWorker,
+    runDailyEtl: (script, day = '2026-11-20') =>
+      withWorker(script, async (taskQueue, journal) => {
+        const handle = await environment.client.workflow.start<typeof dailyEtl>('dailyEtl', {
+          taskQueue,
+          workflowId: randomUUID(),
+          args: [{ day }],
+        })
+        await handle.result().catch(() => undefined)
+        const { startTime, closeTime } = await handle.describe()
+        return { journal, handle, hours: (closeTime!.getTime() - startTime.getTime()) / 3_600_000 }
+      }),
+    close: () => environment.teardown(),
+  }
+}
