@@ -196,7 +196,7 @@ function checkHistory(
       if (read) checkStanding(certificate, digest, proof.index, read)
       return read
     },
-    (read) => (read ? `leaves ${read.start} to ${opened.head.size} do not withdraw it` : NOT_CHECKED),
+    sayHistory,
   )
   step(
     'key-retirement',
@@ -207,6 +207,14 @@ function checkHistory(
 
 function whether(given: unknown, found: string): () => string {
   return () => (given === undefined ? NOT_CHECKED : found)
+}
+
+function sayHistory(history: History | undefined): string {
+  if (!history) return NOT_CHECKED
+  const { start, leaves } = history
+  return leaves.length > 0
+    ? `not withdrawn by leaves ${start} to ${start + leaves.length - 1}`
+    : 'it is the last leaf'
 }
 
 function isoTime(seconds: number): string {

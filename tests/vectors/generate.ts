@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { invalidCases, validCases } from './cases.ts'
+import { invalidCases } from './invalid-cases.ts'
+import { validCases } from './valid-cases.ts'
 import { writeVector } from './vector.ts'
 
 /** The vectors' files by name. Fixed keys and times: the same bytes at each run. */

@@ -219,3 +219,10 @@ export function inputFor(
 ): VerifyInput {
   return { certificate: signed.bytes, proof, keys: trustedKeys, ...more }
 }
+
+/** A certificate alone in a log of its own, properly logged: only its contents can be at fault. */
+export function inputAlone(signed: SignedCertificate, others = 4) {
+  const own = createSampleLog(others)
+  const index = own.add(signed)
+  return inputFor(signed, own.proof(index))
+}

@@ -7,26 +7,21 @@ import { formatTlogProof } from '../../certificates/tlog-proof.ts'
 import type { Certificate } from '../../schemas/certificate.ts'
 import {
   at,
-  type Body,
   certificateBody,
   certificateSigner,
   closedBody,
   createSampleLog,
   createSampleRequest,
-  DATA_MAP,
   fixedBytes,
+  inputAlone,
   inputFor,
   logSigner,
   nextCertificateSigner,
   ORIGIN,
   partialBody,
-  receivedBody,
-  refusalBody,
   retirementBody,
-  SALT,
   START_SECONDS,
   SUBJECT,
-  strangerWitness,
   supersessionBody,
   testSigner,
   trustedKeys,
@@ -48,68 +43,10 @@ function signUnchecked(body: Record<string, unknown>, signer = certificateSigner
   return { certificate, bytes, digest, leaf: leafOf(certificate, digest) }
 }
 
-/** A certificate alone in a log of its own, properly logged: only its contents can be at fault. */
-function logged(signed: SignedCertificate, others = 4) {
-  const own = createSampleLog(others)
-  const index = own.add(signed)
-  return inputFor(signed, own.proof(index))
-}
-
 function editText(bytes: Uint8Array, from: string, to: string): Buffer {
   const text = Buffer.from(bytes).toString()
   if (!text.includes(from)) throw new Error(`nothing to edit: ${from}`)
   return Buffer.from(text.replace(from, to))
-}
-
-export function validCases(): Case[] {
-  const valid = (name: string, input: typeof sample): Case => ({ name, expect: 'ok', ...input })
-  const signed = (body: Body) => signCertificate(body, certificateSigner)
-  const received = signed(receivedBody)
-  const rotated = createSampleLog(3)
-  const beforeRetirement = signed(certificateBody())
-  const index = rotated.add(beforeRetirement)
-  rotated.add(signCertificate(retirementBody(certificateSigner.key.fingerprint), nextCertificateSigner))
-  const twice = signCertificate(certificateBody(), certificateSigner, [
-    testSigner('certificate', 'future.example', 'a key that nobody knows yet'),
-  ])
-  return [
-    valid('the first certificate of a request', { ...sample, subject: SUBJECT, dataMap: DATA_MAP }),
-    valid(
-      'its closing',
-      inputFor(closed, closedProof, { subject: { ...SUBJECT, value: ' Ada@Example.COM ' } }),
-    ),
-    valid('by its user id', { ...sample, subject: { label: 'userId', value: 'u-1815', salt: SALT } }),
-    valid('"received"', logged(received)),
-    valid('"partial"', logged(signed(partialBody()))),
-    valid('"refusal"', logged(signed(refusalBody))),
-    valid('"supersession"', logged(signed(supersessionBody(first.digest)))),
-    valid(
-      '"key-retirement", by the key itself',
-      logged(signed(retirementBody(certificateSigner.key.fingerprint))),
-    ),
-    valid('the only leaf of a log', logged(received, 0)),
-    valid('with all entries of the log', { ...sample, leaves: log.entries }),
-    valid('with all later entries of the log', { ...sample, leaves: log.entries.slice(firstIndex + 1) }),
-    valid('a head that extends the one already seen', {
-      ...sample,
-      known: { ...log.tree.head(7), consistency: log.tree.consistency(7) },
-    }),
-    valid('the same, shown by all entries', { ...sample, known: log.tree.head(7), leaves: log.entries }),
-    valid('a key retired after this leaf', {
-      ...inputFor(beforeRetirement, rotated.proof(index), { leaves: rotated.entries }),
-      keys: { ...trustedKeys, certificates: [{ key: certificateSigner.key, retiredAt: index + 1 }] },
-    }),
-    valid('a second signature by a key that nobody knows', logged(twice)),
-    valid('no witness asked for', {
-      ...inputFor(first, log.proof(firstIndex, undefined, { witnessed: false })),
-      keys: { ...trustedKeys, witnesses: [] },
-    }),
-    valid('one of two witnesses is enough', {
-      ...sample,
-      keys: { ...trustedKeys, witnesses: [...trustedKeys.witnesses, strangerWitness.key] },
-      witnessQuorum: 1,
-    }),
-  ]
 }
 
 export function invalidCases(): Case[] {
@@ -165,7 +102,7 @@ function formCases(): Case[] {
 function contentCases(): Case[] {
   const body = certificateBody()
   const unchecked = (expect: Case['expect'], name: string, changed: Record<string, unknown>): Case =>
-    invalid(expect, name, logged(signUnchecked({ ...body, ...changed })))
+    invalid(expect, name, inputAlone(signUnchecked({ ...body, ...changed })))
   const unreachable = partialBody().receipts.slice(-1)
   const open = { ...closedBody(first.digest), horizons: body.horizons }
   return [
@@ -209,7 +146,7 @@ function keyCases(): Case[] {
     }),
   )
   return [
-    invalid('unknown-key', 'a key replaced in certificate and log', logged(forged)),
+    invalid('unknown-key', 'a key replaced in certificate and log', inputAlone(forged)),
     invalid('bad-signature', 'the signature of another certificate', { certificate: swapped }),
     invalid('bad-signature', 'the named key has not signed', { certificate: renamed }),
     invalid('bad-signature', 'one letter of the contents changed', {
