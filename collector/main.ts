@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createEventProducer } from '../kafka/event-producer.ts'
 import { createRejectionProducer } from '../kafka/rejection-producer.ts'
 import { createPostgres, requireDurableCommits } from '../postgres/client.ts'
@@ -20,6 +21,9 @@ import { startWhenReady } from './start-when-ready.ts'
 
 /** Bytes of requests and records in memory at most; objects made of them take a few times as much. */
 const MAX_BYTES_UNDER_WAY = 48 * 1024 * 1024
+
+/** From the first word of a stop to the closing of idle connections. */
+const DRAIN_MS = 300
 
 const config = readConfig()
 const logger = createLogger('collector', config.logLevel)
@@ -81,6 +85,8 @@ logger.info(
 // The way out is the way in backwards: no new requests, the answers of those under way, then what is pending.
 onShutdown(logger, async () => {
   stopping = true
+  // Answers now say `connection: close`; those who have a request on its way get its answer before sockets are closed.
+  await sleep(DRAIN_MS)
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   await closed
