@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createClickHouse } from '../clickhouse/client.ts'
-import { createIngestOffsetsReader } from '../kafka/read-ingest-offsets.ts'
+import { readIngestProgress } from '../kafka/read-ingest-progress.ts'
 import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
@@ -35,14 +35,12 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 
 /** Waits until ingest has acknowledged everything that the broker holds. */
 async function waitForIngest(config: Config): Promise<void> {
-  const reader = createIngestOffsetsReader(config, createLogger('drill', 'error'))
-  const { offsets } = await reader.readLogEnd()
-  for (const deadline = Date.now() + 120_000; ; await sleep(250)) {
-    const committed = await reader.readCommitted()
-    if (offsets.every(([partition, end]) => (committed.get(partition) ?? 0n) >= BigInt(end))) break
+  const logger = createLogger('drill', 'error')
+  for (const deadline = Date.now() + 120_000; ; await sleep(500)) {
+    const progress = await readIngestProgress(config, logger)
+    if (progress.every(({ committed, high }) => committed >= high)) return
     if (Date.now() > deadline) throw new Error('ingest did not catch up within 120 s')
   }
-  await reader.close()
 }
 
 const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
