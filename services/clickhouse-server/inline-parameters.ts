@@ -42,7 +42,9 @@ function castOf(name: string, type: string, values: Map<string, string>): string
       'Not enough privileges: parameters of type Identifier are not allowed',
     )
   }
-  const text = value === '\\N' ? 'NULL' : quoteString(unescapeTsv(value))
+  // Text comes escaped as in TabSeparated; arrays, maps and the like quote the text inside them by their own rules.
+  const isText = /^((nullable|lowcardinality)\()*(string|fixedstring|enum)/i.test(type.replaceAll(' ', ''))
+  const text = value === '\\N' ? 'NULL' : quoteString(isText ? unescapeTsv(value) : value)
   return `CAST(${text} AS ${type})`
 }
 

@@ -3,14 +3,16 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { claimData } from './claim-data.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { createHttpServer } from './http-server.ts'
 import { killAll } from './kill-query.ts'
 import { codeOf } from './map-error.ts'
+import { repairDedupLogs } from './repair-dedup-log.ts'
 import { createRestrictedUsers } from './restricted-user.ts'
 import { CONCURRENCY, createSessionPool } from './session-pool.ts'
 import { createSpool } from './spool-body.ts'
-import { listUsers } from './users.ts'
+import { listUsers, type User } from './users.ts'
 import { writeConfig } from './write-config.ts'
 
 const NATIVE_THREADS = CONCURRENCY + 8
@@ -28,8 +30,11 @@ const { values } = parseArgs({
 async function main(): Promise<void> {
   const dataPath = resolve(values.data ?? '.ebb/clickhouse')
   mkdirSync(dataPath, { recursive: true, mode: 0o700 })
+  const release = await claimData(dataPath).catch((error: Error) => die(error.message))
+  const dropped = repairDedupLogs(dataPath)
+  if (dropped > 0) console.log(JSON.stringify({ msg: 'deduplication log repaired', dropped }))
   const users = listUsers(process.env.EBB_BI_PASSWORD ?? 'bi')
-  const engine = open(dataPath, writeConfig(dataPath, users))
+  const engine = open(dataPath, users)
   const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
   const restricted = await createRestrictedUsers(engine)
@@ -49,15 +54,16 @@ async function main(): Promise<void> {
     server.closeAllConnections()
     engine.shutDown()
     spool.close()
+    release()
     process.exit(0)
   }
   process.once('SIGTERM', () => void stop())
   process.once('SIGINT', () => void stop())
 }
 
-function open(dataPath: string, configFile: string): Engine {
+function open(dataPath: string, users: User[]): Engine {
   try {
-    return openEngine(dataPath, configFile)
+    return openEngine(dataPath, writeConfig(dataPath, users))
   } catch (error) {
     const reason = codeOf(error) === 76 ? 'another process uses it' : (error as Error).message
     return die(`cannot open the data folder ${dataPath}: ${reason}`)
