@@ -43,11 +43,21 @@ async function install() {
   const npm = process.env.npm_execpath
   const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
   // The engines of development are devDependencies: NODE_ENV=production must not leave them out.
-  const args = [...first, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress']
+  const args = [
+    ...first,
+    'ci',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--no-progress',
+  ]
   const code = await run(command, [...args, '--loglevel=error'], { cwd: ROOT })
   clearInterval(timer)
   if (code !== 0 || !isInstalled(ROOT)) {
-    fail(`npm ci failed (exit ${code}); its message is above. Is the package registry reachable (\`npm ping\`)?`)
+    fail(
+      `npm ci failed (exit ${code}); its message is above. Is the package registry reachable (\`npm ping\`)?`,
+    )
   }
   say(`packages installed in ${seconds()} s`)
 }
