@@ -41,7 +41,7 @@ export function splitStatements(text: string): string[] {
 export function fillPlaceholders(statement: string, parameters: MigrationParameters): string {
   const { cluster } = parameters
   return statement.replace(
-    /\{([a-z_]+)(?::(\w+))?\}/g,
+    /\{([a-z_]+)(?::([\w()]+))?\}/g,
     (whole, name: string, argument: string | undefined) => {
       switch (name) {
         case 'db':

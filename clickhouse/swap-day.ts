@@ -2,10 +2,11 @@ import { EbbError } from '../runtime/errors.ts'
 import type { ClickHouseClient } from './client.ts'
 import { checkDay, type Day } from './daily-metric.ts'
 import { DAY_MARTS } from './day-marts.ts'
+import { publishMonth } from './publish-month.ts'
 
 /**
  * Puts the staged day in the place of the day's partition, in one step a table (`REPLACE PARTITION`), `metrics_batch_daily`
- * last. Doing it twice changes nothing, which is why staging is left as it is: emptied, a repeat would publish an empty
+ * last, and then writes the day's month. Doing it twice changes nothing, which is why staging is left as it is: emptied, a repeat would publish an empty
  * day. The parts are hard links of one another and cost no disk.
  * @throws EbbError `staging_dirty` when staging holds a key twice (two runs of one day met): aggregate again; `bad_day`.
  */
@@ -25,6 +26,7 @@ export async function swapDay(client: ClickHouseClient, day: Day): Promise<void>
       : `DROP PARTITION '${day}'`
     await client.command({ query: `ALTER TABLE ${mart.table} ${change}` })
   }
+  await publishMonth(client, day)
 }
 
 async function hasRows(client: ClickHouseClient, table: string, day: Day): Promise<boolean> {

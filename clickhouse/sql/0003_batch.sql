@@ -81,3 +81,20 @@ CREATE TABLE IF NOT EXISTS {db}.sessions_batch_staging {on_cluster} AS {db}.sess
 ENGINE = {engine:MergeTree}
 PARTITION BY day
 ORDER BY app;
+
+-- Months, as analysts may see them, written anew after each swap of one of their days (clickhouse/publish-month.ts). Of a month the
+-- rows of the newest version count: written by the statement that started last, it has seen every swap before it.
+CREATE TABLE IF NOT EXISTS {db}.trends_monthly {on_cluster}
+(
+    app LowCardinality(String),
+    month Date,
+    event LowCardinality(String),
+    currency LowCardinality(String),
+    events UInt64,
+    users UInt64,
+    sessions UInt64,
+    revenue Decimal(38, 4),
+    version DateTime64(9, 'UTC')
+)
+ENGINE = {engine:ReplacingMergeTree(version)}
+ORDER BY (month, app, event, currency);

@@ -144,9 +144,7 @@ FROM {db}.products_batch_daily
 WHERE users >= 5
 LIMIT 1000000000;
 
--- A month is the days that bi.daily shows. Once it is over and its last day swapped, the hidden days come in too, all at once
--- and only if they are of 5 people or more together: month less shown days is then nothing, or a group that may be seen, and no
--- single hidden day can be had by looking before and after its swap.
+-- Published rows only, see trends_monthly.
 CREATE OR REPLACE VIEW {bi}.trends_monthly {on_cluster}
 (
     app LowCardinality(String) COMMENT 'App that sent the events',
@@ -160,30 +158,8 @@ CREATE OR REPLACE VIEW {bi}.trends_monthly {on_cluster}
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 COMMENT 'Monthly figures of recounted days. Groups of fewer than 5 people are left out.'
-AS SELECT
-    app,
-    month,
-    event,
-    currency,
-    sum(part_events) AS events,
-    uniqMerge(part_users) AS users,
-    uniqIfMerge(part_sessions) AS sessions,
-    sum(part_revenue) AS revenue
-FROM
-(
-    SELECT
-        app,
-        toStartOfMonth(day) AS month,
-        event,
-        currency,
-        users >= 5 AS shown,
-        sum(events) AS part_events,
-        uniqMergeState(users_state) AS part_users,
-        uniqIfMergeState(sessions_state) AS part_sessions,
-        sum(revenue) AS part_revenue
-    FROM {db}.metrics_batch_daily
-    GROUP BY app, month, event, currency, shown
-    HAVING uniqMerge(users_state) >= 5 AND (shown OR today() >= addMonths(month, 1) + 2)
-)
-GROUP BY app, month, event, currency
+AS SELECT app, month, event, currency, events, users, sessions, revenue
+FROM {db}.trends_monthly
+WHERE users >= 5 AND (month, version) IN (SELECT month, max(version) FROM {db}.trends_monthly GROUP BY month)
+LIMIT 1 BY month, app, event, currency
 LIMIT 1000000000;
