@@ -34,13 +34,13 @@ const admitUs: number[] = []
 const gateUs: number[] = []
 const end = performance.now() + seconds * 1000
 while (performance.now() < end) {
-  const start = performance.now()
+  const start = cpuUs()
   const batches = parse(bodies)
   parseUs.push(usPerEvent(start))
-  const admitStart = performance.now()
+  const admitStart = cpuUs()
   for (const batch of batches) admit(batch, context)
   admitUs.push(usPerEvent(admitStart))
-  const gateStart = performance.now()
+  const gateStart = cpuUs()
   run(batches)
   gateUs.push(usPerEvent(gateStart))
 }
@@ -115,7 +115,13 @@ function makeEvent(i: number, ids: { userId: string; device: string; session: st
 }
 
 function usPerEvent(start: number): number {
-  return ((performance.now() - start) * 1000) / (BATCHES * EVENTS)
+  return (cpuUs() - start) / (BATCHES * EVENTS)
+}
+
+/** CPU time of the process, garbage collection included: a busy machine does not make the gate look slow. */
+function cpuUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }
 
 function median(figures: number[]): number {

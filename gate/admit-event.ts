@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
-import type { RejectCode } from '../schemas/reject-code.ts'
-import type { AdmitContext, Link, Person } from './admit.ts'
+import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
+import type { AdmitContext, Person } from './admit.ts'
 import { cleanPath } from './clean-path.ts'
 import { type CompiledDefinition, compileRegistry } from './compile-registry.ts'
 import { scanText } from './detectors/scan-text.ts'
-import { createKeyedHash } from './keyed-hash.ts'
+import { createGrouping } from './group-persons.ts'
 import { parseTime } from './parse-time.ts'
 import type { ParsedBatch } from './read-batch.ts'
 import { type RawContext, type RawEvent, readContext, readEvent } from './read-event.ts'
@@ -37,66 +37,19 @@ export interface Admission {
   persons: Person[]
   /** @returns the code under which the event is rejected; undefined where it passed and joined its person. */
   admitEvent(event: unknown, index: number): RejectCode | undefined
-}
-
-interface Group {
-  person: Person
-  /** Message ids seen, so that a repeat makes no second row. */
-  seen: Set<string>
+  /** To be called once after the last event. */
+  finish(dropped: Map<DropCode, number>): void
 }
 
 /** Prepares one batch: what is the same for all its events is worked out once. */
 export function createAdmission(batch: ParsedBatch, context: AdmitContext): Admission {
   const work = createWork()
-  const persons: Person[] = []
-  const groups = new Map<string, Group>()
-  const handles = new Map<string, Buffer>()
   const definitions = compileRegistry(context.registry)
-  const lookup = createKeyedHash(context.lookupKey)
+  const grouping = createGrouping(context.lookupKey)
   const outerRead = readContext(batch.context)
   const outer = typeof outerRead === 'string' ? undefined : outerRead
   const oldest = context.now - Math.min(context.app.maxAgeDays ?? DEFAULT_MAX_AGE_DAYS, MAX_AGE_DAYS) * DAY_MS
   let bodyHash = ''
-
-  function handleOf(kind: 'user' | 'anonymous', id: string): Buffer {
-    const key = `${kind} ${id}`
-    let handle = handles.get(key)
-    if (!handle) {
-      handle = Buffer.from(lookup.latin1(kind, id), 'latin1')
-      handles.set(key, handle)
-    }
-    return handle
-  }
-
-  function groupOf(raw: RawEvent): Group {
-    const key = raw.userId === '' ? `anonymous ${raw.anonymousId}` : `user ${raw.userId}`
-    let group = groups.get(key)
-    if (!group) {
-      const handle = raw.userId === '' ? handleOf('anonymous', raw.anonymousId) : handleOf('user', raw.userId)
-      group = { person: { handle, links: [], events: [] }, seen: new Set() }
-      groups.set(key, group)
-      persons.push(group.person)
-    }
-    return group
-  }
-
-  /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
-  function linkOf(raw: RawEvent, links: Link[]): void {
-    if (raw.type !== 'identify' && raw.type !== 'alias') return
-    const kind = raw.type
-    const to = raw.userId === '' ? undefined : handleOf('user', raw.userId)
-    if (!to) return
-    const add = (from: Buffer) => {
-      const known = links.some((link) => link.kind === kind && link.from === from && link.to === to)
-      if (!known && from !== to) links.push({ kind, from, to })
-    }
-    if (raw.anonymousId !== '') add(handleOf('anonymous', raw.anonymousId))
-    if (kind === 'identify' || raw.previousId === '') return
-    // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears costs
-    // nothing; a link left out would let data outlive an erasure.
-    add(handleOf('anonymous', raw.previousId))
-    add(handleOf('user', raw.previousId))
-  }
 
   /** A name for an event whose client gave it none: a retry sends the same batch id, or the same bytes. */
   function standIn(index: number): string {
@@ -132,19 +85,14 @@ export function createAdmission(batch: ParsedBatch, context: AdmitContext): Admi
     const code = minimise(raw, definition, outer, context, work)
     if (code !== undefined) return code
 
-    const group = groupOf(raw)
-    linkOf(raw, group.person.links)
     const { draft } = work
-    if (raw.messageId !== '') {
-      if (group.seen.has(raw.messageId)) return undefined
-      group.seen.add(raw.messageId)
-    }
-    draft.messageId = raw.messageId === '' ? standIn(index) : raw.messageId
-    group.person.events.push(draft)
+    draft.messageId = raw.messageId
+    // The stand-in comes after the join, which tells repeats by the ids that clients gave.
+    if (grouping.join(raw, draft) && raw.messageId === '') draft.messageId = standIn(index)
     return undefined
   }
 
-  return { work, persons, admitEvent }
+  return { work, persons: grouping.persons, admitEvent, finish: (dropped) => grouping.finish(work, dropped) }
 }
 
 function definitionOf(raw: RawEvent, definitions: ReadonlyMap<string, CompiledDefinition>) {

@@ -93,6 +93,7 @@ export function admit(batch: ParsedBatch, context: AdmitContext): Admitted {
     if (code === undefined) settleDrops(work, dropped)
     else rejected.push({ index, code, event: work.draft.event, property: work.property })
   }
+  admission.finish(dropped)
   return {
     persons: admission.persons,
     rejected,

@@ -173,7 +173,7 @@ function readPage(page: unknown, context: RawContext): RejectCode | undefined {
     const field = page[key]
     if (key !== 'path') context.dropped++
     else if (typeof field === 'string') context.path = field
-    else if (field !== null) return 'invalid_event'
+    else if (field !== null && field !== undefined) return 'invalid_event'
   }
   return undefined
 }

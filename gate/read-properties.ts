@@ -35,7 +35,7 @@ export function readProperties(
       if (readSessionProperty(name, value, work)) continue
       if (typeof value === 'object' && value !== null && isDeep(value, MAX_DEPTH - 2)) return 'too_deep'
       countDrop(work, other)
-    } else if (value !== null && !readProperty(property, value, work)) {
+    } else if (value !== null && value !== undefined && !readProperty(property, value, work)) {
       work.property = name
       return 'invalid_property'
     }
@@ -50,7 +50,7 @@ export function hasRequired(
   extra: Set<string>,
 ): string {
   for (const name of definition.required) {
-    const given = Object.hasOwn(source, name) && source[name] !== null
+    const given = Object.hasOwn(source, name) && source[name] !== null && source[name] !== undefined
     if (!given && !extra.has(name)) return name
   }
   return ''

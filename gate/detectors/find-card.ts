@@ -14,25 +14,34 @@ const RANGES: readonly [prefix: RegExp, lengths: readonly number[]][] = [
   [/^35(?:2[89]|[3-8])/, [16, 17, 18, 19]],
   [/^(?:50|5[6-8]|6[0137])/, [16, 17, 18, 19]],
 ]
+const FIRST_DIGITS = '234568'
 const MIN_LENGTH = 14
 const MAX_LENGTH = 19
 
 /** Whether the run holds a payment card number: groups that together have a range's prefix and length and pass Luhn. */
 export function hasCard(run: DigitRun): boolean {
-  const { groups } = run
-  if (run.digits.length < MIN_LENGTH) return false
+  const { digits, groups } = run
+  if (digits.length < MIN_LENGTH) return false
+  let start = 0
   for (let first = 0; first < groups.length; first++) {
-    let digits = ''
-    for (let last = first; last < groups.length && digits.length < MAX_LENGTH; last++) {
-      digits += groups[last]
-      if (isCard(digits)) return true
-    }
+    if (FIRST_DIGITS.includes(digits[start] as string) && startsCard(digits, start, groups, first))
+      return true
+    start += (groups[first] as string).length
+  }
+  return false
+}
+
+function startsCard(digits: string, start: number, groups: readonly string[], first: number): boolean {
+  let end = start
+  for (let last = first; last < groups.length; last++) {
+    end += (groups[last] as string).length
+    if (end - start > MAX_LENGTH) return false
+    if (end - start >= MIN_LENGTH && isCard(digits.slice(start, end))) return true
   }
   return false
 }
 
 function isCard(digits: string): boolean {
-  if (digits.length < MIN_LENGTH || digits.length > MAX_LENGTH) return false
   return (
     RANGES.some(([prefix, lengths]) => lengths.includes(digits.length) && prefix.test(digits)) &&
     passesLuhn(digits)

@@ -20,7 +20,7 @@ const DATE = /^(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(?:19|20)\d\d[./-]\d{1,2}[./-]
 /** Whether the run is a phone number: international, or written the way a country writes its own. */
 export function hasPhone(run: DigitRun, content: 'text' | 'code'): boolean {
   const { digits, groups } = run
-  if (run.plus) return isInternational(digits) || startsInternational(groups)
+  if (run.plus) return startsInternational(groups)
   if (run.inCode) return false
   if (groups.length === 1) return content === 'text' && isBarePhone(digits)
   if (run.separators.some((separator) => /[,_]/.test(separator)))
@@ -39,8 +39,11 @@ function isInternational(digits: string): boolean {
 
 /** Something else may follow the number: `+44 20 7946 0958 12`. */
 function startsInternational(groups: readonly string[]): boolean {
-  for (let end = groups.length - 1; end > 0; end--) {
-    if (isInternational(groups.slice(0, end).join(''))) return true
+  let digits = ''
+  for (const group of groups) {
+    digits += group
+    if (digits.length > 15) return false
+    if (isInternational(digits)) return true
   }
   return false
 }

@@ -362,8 +362,8 @@ test('no text of 4,096 characters takes long', () => {
   for (const piece of unit) {
     const text = piece.repeat(Math.ceil(4096 / piece.length)).slice(0, 4096)
     findSensitive(text, 'text')
-    const start = performance.now()
+    const start = process.cpuUsage()
     findSensitive(text, 'text')
-    expect(performance.now() - start, piece).toBeLessThan(50)
+    expect(process.cpuUsage(start).user, piece).toBeLessThan(30_000)
   }
 })
