@@ -1,0 +1,127 @@
+import { z } from 'zod'
+import { clickhousePlaces } from './data-map-clickhouse.ts'
+import { kafkaPlaces } from './data-map-kafka.ts'
+import { postgresPlaces } from './data-map-postgres.ts'
+import type { DataPlace } from './data-place.ts'
+
+/**
+ * Every place that holds data, column by column. Erasure, retention, export and the documents loop over it, and
+ * tests/int/data-map.test.ts compares it with the live stores: a column, topic or bucket that is not listed fails, and so does
+ * one that is listed and not there.
+ */
+export const DATA_MAP: readonly DataPlace[] = [...clickhousePlaces, ...postgresPlaces, ...kafkaPlaces]
+
+/** What an engine leaves behind a deletion, how it is made to go, and how one sees that it went. */
+export const Residue = z.object({
+  engine: z.enum(['clickhouse', 'postgres', 'kafka', 's3', 'temporal', 'ebb']),
+  residue: z.string(),
+  purge: z.string(),
+  check: z.string(),
+})
+export type Residue = z.infer<typeof Residue>
+
+export const RESIDUES: readonly Residue[] = [
+  {
+    engine: 'clickhouse',
+    residue: 'inactive parts, until old_parts_lifetime has passed',
+    purge: 'short old_parts_lifetime and cleanup periods on the server',
+    check: 'system.parts where not active, and the table folders, hold no part older than the mutation',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'detached parts',
+    purge: 'ALTER TABLE … DROP DETACHED PART',
+    check: 'system.detached_parts is empty',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'shadow/ folders of FREEZE',
+    purge: 'SYSTEM UNFREEZE',
+    check: 'no shadow folder',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'mutation_*.txt, which keep the literals of ALTER … DELETE',
+    purge: 'delete by a sub-select from a helper table; finished mutations age out',
+    check: 'system.mutations.command holds no token',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'query_log, text_log, part_log, processors_profile_log (a real server)',
+    purge: 'tokens go as query parameters; a TTL of days on each log',
+    check: 'the logs of the window are searched for the token',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'staging partitions, hard links of a published day',
+    purge: 'the day is aggregated again after an erasure',
+    check: 'staging and published partition have the same parts',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'BACKUP files',
+    purge: 'expiry of backups',
+    check: 'no backup is older than its expiry',
+  },
+  {
+    engine: 'postgres',
+    residue: 'dead tuples',
+    purge: 'VACUUM (FULL where pages must be rewritten)',
+    check: 'pg_stat_user_tables.n_dead_tup; pageinspect where installed',
+  },
+  {
+    engine: 'postgres',
+    residue: 'write-ahead log and its archive',
+    purge: 'checkpoint, switch and recycling; expiry of the archive',
+    check: 'the oldest WAL segment is younger than the deletion',
+  },
+  {
+    engine: 'postgres',
+    residue: 'pg_statistic: samples of column values',
+    purge: 'ANALYZE after the deletion',
+    check: 'pg_stats of the columns hold no erased value',
+  },
+  {
+    engine: 'postgres',
+    residue: 'server log, when statements are logged',
+    purge: 'log_statement = none; values go as parameters, log_parameter_max_length = 0',
+    check: 'settings are as said',
+  },
+  {
+    engine: 'kafka',
+    residue: 'segments behind the log start offset, .deleted files',
+    purge: 'segment.ms, retention, file.delete.delay.ms',
+    check: 'the oldest segment of each partition is younger than the block',
+  },
+  {
+    engine: 'kafka',
+    residue: 'records under a newer one in compacted topics',
+    purge: 'compaction after min.compaction.lag.ms',
+    check: 'dump of the segments',
+  },
+  {
+    engine: 's3',
+    residue: 'versions and delete markers',
+    purge: 'delete each version',
+    check: 'ListObjectVersions is empty for the prefix',
+  },
+  {
+    engine: 's3',
+    residue: 'unfinished multipart uploads',
+    purge: 'AbortMultipartUpload',
+    check: 'ListMultipartUploads is empty',
+  },
+  {
+    engine: 'temporal',
+    residue: 'workflow histories and visibility records',
+    purge: 'histories carry no identifiers, only request ids, days and counts; retention of the namespace',
+    check: 'histories are searched for identifiers in tests',
+  },
+  {
+    engine: 'ebb',
+    residue: 'our own logs, temporary files (spooled insert bodies), in-memory caches',
+    purge:
+      'logs carry codes and counts only; spools are unlinked at the end and at the start; caches are bounded in time',
+    check: 'tests search the logs for what went in',
+  },
+]
