@@ -23,17 +23,14 @@ export function commitToSubject(salt: Uint8Array, { label, value }: Identifier):
     .digest('hex')
 }
 
-/** Whether one of a certificate's commitments is to this identifier. */
+/** Whether one of a certificate's commitments is to this identifier; its label is in the commitment. */
 export function isCommittedTo(
-  subject: readonly { label: string; commitment: string }[],
+  subject: readonly { commitment: string }[],
   salt: Uint8Array,
   identifier: Identifier,
 ): boolean {
   const expected = Buffer.from(commitToSubject(salt, identifier), 'hex')
-  return subject.some(
-    ({ label, commitment }) =>
-      label === identifier.label && timingSafeEqual(Buffer.from(commitment, 'hex'), expected),
-  )
+  return subject.some(({ commitment }) => timingSafeEqual(Buffer.from(commitment, 'hex'), expected))
 }
 
 /** Unicode NFC, no space around; emails in lower case, since people type them so. */

@@ -1,8 +1,7 @@
 import { canonicalJson } from '../../certificates/canonical-json.ts'
 import { hashLeaf } from '../../certificates/merkle-proof.ts'
 import { createMerkleTree } from '../../certificates/merkle-tree.ts'
-import { digestOf, leafOf, signedBytes } from '../../certificates/read-certificate.ts'
-import { type SignedCertificate, signCertificate } from '../../certificates/sign-certificate.ts'
+import { signCertificate } from '../../certificates/sign-certificate.ts'
 import { formatTlogProof } from '../../certificates/tlog-proof.ts'
 import type { Certificate } from '../../schemas/certificate.ts'
 import {
@@ -12,6 +11,7 @@ import {
   closedBody,
   createSampleLog,
   createSampleRequest,
+  editText,
   fixedBytes,
   inputAlone,
   inputFor,
@@ -19,9 +19,11 @@ import {
   nextCertificateSigner,
   ORIGIN,
   partialBody,
+  receivedBody,
   retirementBody,
   START_SECONDS,
   SUBJECT,
+  signUnchecked,
   supersessionBody,
   testSigner,
   trustedKeys,
@@ -33,20 +35,12 @@ const proof = log.proof(firstIndex)
 const closedProof = log.proof(closedIndex)
 const sample = inputFor(first, proof)
 
-/** Signed by the right key over whatever it holds: what a signer without our rules could make. */
-function signUnchecked(body: Record<string, unknown>, signer = certificateSigner): SignedCertificate {
-  const keyed = { ...body, key: signer.key.fingerprint } as unknown as Certificate
-  const value = signer.sign(signedBytes(keyed)).toString('base64')
-  const certificate = { ...keyed, signatures: [{ key: signer.key.fingerprint, value }] }
-  const bytes = Buffer.from(canonicalJson(certificate))
-  const digest = digestOf(bytes)
-  return { certificate, bytes, digest, leaf: leafOf(certificate, digest) }
-}
-
-function editText(bytes: Uint8Array, from: string, to: string): Buffer {
-  const text = Buffer.from(bytes).toString()
-  if (!text.includes(from)) throw new Error(`nothing to edit: ${from}`)
-  return Buffer.from(text.replace(from, to))
+/** The same bytes in other base64: the last character before the padding has bits that mean nothing. */
+function loosen(base64: string): string {
+  const body = base64.replace(/=+$/, '')
+  return (
+    body.slice(0, -1) + String.fromCharCode(body.charCodeAt(body.length - 1) + 1) + base64.slice(body.length)
+  )
 }
 
 export function invalidCases(): Case[] {
@@ -66,8 +60,7 @@ function formCases(): Case[] {
   const withProof = (from: string, to: string) => ({ proof: editText(proof, from, to) })
   const text = proof.toString()
   const firstHash = text.split('\n')[2]!
-  // The last character before "=" carries two bits that mean nothing: the next letter decodes to the same bytes.
-  const loose = `${firstHash.slice(0, -2)}${String.fromCharCode(firstHash.charCodeAt(firstHash.length - 2) + 1)}=`
+  const loose = loosen(firstHash)
   return [
     invalid('not-canonical', 'a newline at the end of the certificate', {
       certificate: Buffer.concat([bytes, Buffer.from('\n')]),
@@ -115,6 +108,25 @@ function contentCases(): Case[] {
     unchecked('data', 'two receipts of one store', { receipts: [...body.receipts, body.receipts[0]] }),
     unchecked('data', 'erased after it was certified', { issuedAt: at(299) }),
     unchecked('data', 'retained until a day already past', { issuedAt: '2036-01-02T00:00:00Z' }),
+    unchecked('data', 'unreachable from a day to come', {
+      ...partialBody(),
+      issuedAt: at(59),
+      receipts: unreachable,
+    }),
+    unchecked('data', 'a copy found gone after it was certified', {
+      horizons: [{ ...body.horizons[0], goneAt: at(601) }],
+    }),
+    unchecked('data', 'two equal commitments', { subject: [body.subject[0], body.subject[0]] }),
+    invalid(
+      'data',
+      'a deadline before the request',
+      inputAlone(signUnchecked({ ...receivedBody, deadline: at(-1) })),
+    ),
+    invalid(
+      'data',
+      '"received" that follows something',
+      inputAlone(signUnchecked({ ...receivedBody, previous: first.digest })),
+    ),
     unchecked('schema', 'no receipts at all', { receipts: [] }),
     unchecked('schema', 'an impossible day', { issuedAt: '2026-02-30T00:00:00Z' }),
     unchecked('issued-in-future', 'issued after the head of its log', { issuedAt: at(21 * 86_400) }),
@@ -139,16 +151,17 @@ function keyCases(): Case[] {
   const backdatedProof = late.proof(backdatedIndex)
   const keys = { ...trustedKeys, certificates: [{ key: certificateSigner.key, retiredAt: retired }] }
   const swapped = editText(first.bytes, signature!.value, closed.certificate.signatures[0]!.value)
-  const renamed = Buffer.from(
-    canonicalJson({
-      ...first.certificate,
-      signatures: [{ key: impostor.key.fingerprint, value: signature!.value }],
-    }),
-  )
+  const withSignatures = (...signatures: Certificate['signatures']) =>
+    Buffer.from(canonicalJson({ ...first.certificate, signatures }))
+  const renamed = withSignatures({ ...signature!, key: impostor.key.fingerprint })
   return [
     invalid('unknown-key', 'a key replaced in certificate and log', inputAlone(forged)),
     invalid('bad-signature', 'the signature of another certificate', { certificate: swapped }),
     invalid('bad-signature', 'the named key has not signed', { certificate: renamed }),
+    invalid('data', 'two signatures of one key', { certificate: withSignatures(signature!, signature!) }),
+    invalid('not-canonical-base64', 'a signature in base64 with loose bits', {
+      certificate: withSignatures({ ...signature!, value: loosen(signature!.value) }),
+    }),
     invalid('bad-signature', 'one letter of the contents changed', {
       certificate: editText(first.bytes, '"shop"', '"shoq"'),
     }),
@@ -279,6 +292,10 @@ function historyCases(): Case[] {
       leaves: log.entries.with(0, log.entries[1]!),
     }),
     invalid('leaves-mismatch', 'no entries though there are later ones', { leaves: [] }),
+    invalid('leaves-mismatch', 'all entries, its own replaced', {
+      leaves: log.entries.with(firstIndex, log.entries[0]!),
+    }),
+    invalid('leaves-mismatch', 'a later entry too many', { leaves: [...later, log.entries[0]!] }),
     invalid('leaf-malformed', 'an entry that is not a leaf of ours', ask(broken, broken.log.entries)),
     invalid('duplicate-leaf', 'one certificate at two indexes', ask(again, again.log.entries)),
   ]

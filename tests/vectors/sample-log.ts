@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { canonicalJson } from '../../certificates/canonical-json.ts'
 import { cosign } from '../../certificates/cosign.ts'
 import { hashLeaf } from '../../certificates/merkle-proof.ts'
 import { createMerkleTree, type MerkleTree } from '../../certificates/merkle-tree.ts'
+import { digestOf, leafOf, signedBytes } from '../../certificates/read-certificate.ts'
 import { type SignedCertificate, signCertificate } from '../../certificates/sign-certificate.ts'
 import { signCheckpoint } from '../../certificates/sign-checkpoint.ts'
 import { createSigner, privateKeyFromSeed, type Signer } from '../../certificates/signer.ts'
@@ -9,6 +11,7 @@ import { commitToSubject } from '../../certificates/subject-commitment.ts'
 import { formatTlogProof } from '../../certificates/tlog-proof.ts'
 import type { TrustedKeys } from '../../certificates/trusted-keys.ts'
 import type { VerifyInput } from '../../certificates/verify-certificate.ts'
+import type { Certificate } from '../../schemas/certificate.ts'
 
 /** A whole little world of fixed keys and times: the same bytes at each run. None of these keys is used anywhere else. */
 
@@ -225,4 +228,21 @@ export function inputAlone(signed: SignedCertificate, others = 4) {
   const own = createSampleLog(others)
   const index = own.add(signed)
   return inputFor(signed, own.proof(index))
+}
+
+/** Signed by the right key over whatever it holds: what a signer without our rules could make. */
+export function signUnchecked(body: Record<string, unknown>, signer = certificateSigner): SignedCertificate {
+  const keyed = { ...body, key: signer.key.fingerprint } as unknown as Certificate
+  const value = signer.sign(signedBytes(keyed)).toString('base64')
+  const certificate = { ...keyed, signatures: [{ key: signer.key.fingerprint, value }] }
+  const bytes = Buffer.from(canonicalJson(certificate))
+  const digest = digestOf(bytes)
+  return { certificate, bytes, digest, leaf: leafOf(certificate, digest) }
+}
+
+/** A file with one text replaced. */
+export function editText(bytes: Uint8Array, from: string, to: string): Buffer {
+  const text = Buffer.from(bytes).toString()
+  if (!text.includes(from)) throw new Error(`nothing to edit: ${from}`)
+  return Buffer.from(text.replace(from, to))
 }

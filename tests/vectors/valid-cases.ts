@@ -31,6 +31,7 @@ export function validCases(): Case[] {
   const valid = (name: string, input: typeof sample): Case => ({ name, expect: 'ok', ...input })
   const signed = (body: Body) => signCertificate(body, certificateSigner)
   const received = signed(receivedBody)
+  const retirement = signed(retirementBody(certificateSigner.key.fingerprint))
   const rotated = createSampleLog(3)
   const beforeRetirement = signed(certificateBody())
   const index = rotated.add(beforeRetirement)
@@ -49,10 +50,7 @@ export function validCases(): Case[] {
     valid('"partial"', inputAlone(signed(partialBody()))),
     valid('"refusal"', inputAlone(signed(refusalBody))),
     valid('"supersession"', inputAlone(signed(supersessionBody(first.digest)))),
-    valid(
-      '"key-retirement", by the key itself',
-      inputAlone(signed(retirementBody(certificateSigner.key.fingerprint))),
-    ),
+    valid('"key-retirement", by the key itself', { ...inputAlone(retirement, 0), leaves: [retirement.leaf] }),
     valid('the only leaf of a log', inputAlone(received, 0)),
     valid('with all entries of the log', { ...sample, leaves: log.entries }),
     valid('with all later entries of the log', { ...sample, leaves: log.entries.slice(firstIndex + 1) }),
