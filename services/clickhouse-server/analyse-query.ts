@@ -39,12 +39,12 @@ export function analyseQuery(text: string): Statement {
     }
     tokens.push(token)
     if (!isWord(tokens[0], 'INSERT') || token.depth !== 0 || tokens.length < 4) continue
-    if (isWord(token, 'VALUES')) return insertStatement(text, tokens, 'Values', token.start, token.end)
     const before = tokens.at(-2)
     if (token.kind === 'word' && isWord(before, 'FORMAT')) {
       insertFormat = before
       break
     }
+    if (isWord(token, 'VALUES')) return insertStatement(text, tokens, 'Values', token.start, token.end)
   }
   if (tokens.length === 0) throw new ClickHouseError(62, 'SYNTAX_ERROR', 'Syntax error: Empty query')
   if (insertFormat !== undefined) {

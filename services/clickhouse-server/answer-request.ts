@@ -53,6 +53,7 @@ export async function answerRequest(
 ): Promise<void> {
   const user = authenticate(deps.users, request.user, request.password)
   const { statement, data } = await readStatement(message, request)
+  refuseFiles(statement)
   if (message.method !== 'POST' && !READING.has(statement.verb)) {
     throw new ClickHouseError(
       164,
@@ -92,6 +93,17 @@ export async function answerRequest(
     response.off('close', onClose)
     runningIds.delete(idKey)
   }
+}
+
+/** Both belong to command line clients: over HTTP they would touch the server's own files. */
+function refuseFiles({ tokens }: Statement): void {
+  const words = tokens.map((token) => (token.kind === 'word' ? token.text.toUpperCase() : ''))
+  const at = words.findIndex(
+    (word, i) =>
+      (word === 'OUTFILE' && words[i - 1] === 'INTO') || (word === 'INFILE' && words[i - 1] === 'FROM'),
+  )
+  if (at >= 0)
+    throw new ClickHouseError(48, 'NOT_IMPLEMENTED', `${words[at - 1]} ${words[at]} is not served over HTTP`)
 }
 
 async function answerRestricted(

@@ -18,6 +18,8 @@ import { writeConfig } from './write-config.ts'
 const NATIVE_THREADS = CONCURRENCY + 8
 /** How long running statements may go on after SIGTERM, before they are stopped. */
 const DRAIN_MS = 3000
+/** How long a client may take to read its last answer. */
+const FLUSH_MS = 1000
 
 const { values } = parseArgs({
   options: {
@@ -46,12 +48,15 @@ async function main(): Promise<void> {
   })
 
   const stop = async () => {
-    server.close()
-    server.closeIdleConnections()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     const killer = setTimeout(() => void killAll(engine), DRAIN_MS)
     await pool.drain()
     clearTimeout(killer)
-    server.closeAllConnections()
+    // The last answers are still on their way when their statements have ended.
+    const sweep = setInterval(() => server.closeIdleConnections(), 10)
+    setTimeout(() => server.closeAllConnections(), FLUSH_MS).unref()
+    await closed
+    clearInterval(sweep)
     engine.shutDown()
     spool.close()
     release()

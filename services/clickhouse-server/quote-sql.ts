@@ -30,9 +30,10 @@ export function preamble({ database, settings, parameters }: Surroundings, mark:
       throw new ClickHouseError(456, 'UNKNOWN_QUERY_PARAMETER', 'Query parameter names are words')
     assignments.push(`param_${name} = ${quoteString(value)}`)
   }
+  assignments.push(`log_comment = ${quoteString(comment)}`)
   // readonly comes last: nothing can be set after it.
   const isLast = (text: string) => (text.startsWith('readonly =') ? 1 : 0)
   assignments.sort((a, b) => isLast(a) - isLast(b))
   const use = database === 'default' ? '' : `USE ${quoteName(database)}; `
-  return `${use}SET log_comment = ${quoteString(comment)}; ${assignments.length > 0 ? `SET ${assignments.join(', ')}; ` : ''}`
+  return `${use}SET ${assignments.join(', ')}; `
 }
