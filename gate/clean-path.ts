@@ -1,5 +1,6 @@
 import { findSensitive } from './detectors/find-sensitive.ts'
 import { ESCAPE, isSuspicious, LONG_RUN, NON_ASCII, PERCENT } from './detectors/scan-text.ts'
+import { isFoldable } from './detectors/unfold-text.ts'
 import { countDrop, type Work } from './work.ts'
 
 /** Stands where a path segment held an identifier, so that pages of one kind still count together. */
@@ -19,7 +20,7 @@ const UNUSUAL = ESCAPE | NON_ASCII | PERCENT
 export function cleanPath(raw: string, flags: number, work: Work): string {
   let path = stripAround(raw)
   if ((flags & UNUSUAL) !== 0) {
-    work.unusual = true
+    work.draft.unusual ||= (flags & (ESCAPE | PERCENT)) !== 0 || isFoldable(path)
     path = path.replace(/\p{Surrogate}/gu, '\ufffd')
   }
   if (!isSuspicious(flags) && (flags & LONG_RUN) === 0) return path

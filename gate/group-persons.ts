@@ -92,7 +92,6 @@ export function createGrouping(lookupKey: Buffer): Grouping {
         // Each event has been searched for its own ids, so those that all events share need no second look.
         const others = [...ids.keys()].filter((id) => id !== '' && (ids.get(id) as number) < events.length)
         if (others.length === 0 || others.length > MAX_OTHER_IDS) continue
-        work.unusual = false
         work.drops.fill(0)
         for (const draft of events) stripOwnIds(draft, others, work)
         settleDrops(work, dropped)

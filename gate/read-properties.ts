@@ -4,6 +4,7 @@ import { cleanPath } from './clean-path.ts'
 import type { CompiledDefinition, CompiledProperty } from './compile-registry.ts'
 import { findSensitive } from './detectors/find-sensitive.ts'
 import { ESCAPE, isSuspicious, NON_ASCII, PERCENT, scanText } from './detectors/scan-text.ts'
+import { isFoldable } from './detectors/unfold-text.ts'
 import { isDeep, MAX_DEPTH } from './is-deep.ts'
 import { readId } from './read-id.ts'
 import { countDrop, type Work } from './work.ts'
@@ -13,6 +14,7 @@ export const MAX_PROPERTIES = 256
 /** Integers below this are never taken for a card, phone or identity number: counts, scores and sizes live there. */
 const MIN_SENSITIVE_NUMBER = 1e9
 const LONE_SURROGATES = /\p{Surrogate}/gu
+/** Needs JSON's escapes, or a look at what hides in it. */
 const UNUSUAL = ESCAPE | NON_ASCII | PERCENT
 
 /**
@@ -110,7 +112,7 @@ function readString(property: CompiledProperty, text: string, work: Work): boole
     }
   }
   if ((flags & UNUSUAL) !== 0) {
-    work.unusual = true
+    work.draft.unusual ||= (flags & (ESCAPE | PERCENT)) !== 0 || isFoldable(text)
     storeText(property, wellFormed(text), JSON.stringify(wellFormed(text)), work)
   } else if (property.column === 'props') work.json += `${property.jsonKey}"${text}",`
   else storeText(property, text, '', work)

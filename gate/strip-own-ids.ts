@@ -9,7 +9,7 @@ const MIN_CONTAINED = 6
  * property that a developer filled with the user id would put the identity back beside its token.
  */
 export function stripOwnIds(draft: DraftEvent, ids: readonly string[], work: Work): void {
-  let hit = work.unusual
+  let hit = draft.unusual
   for (let i = 0; i < ids.length && !hit; i++) {
     const id = ids[i] as string
     if (id !== '') hit = mayContain(draft, id)

@@ -21,6 +21,8 @@ export interface DraftEvent {
   props: string
   /** Declared properties of type `id` without a column of their own: hashed by tokenise. */
   ids: { name: string; value: string }[] | undefined
+  /** A text has escapes, percent signs or characters beyond ASCII, so that an id could hide in it. */
+  unusual: boolean
 }
 
 /** What is under construction while one event is read; one object serves a whole batch. */
@@ -30,8 +32,6 @@ export interface Work {
   json: string
   /** Name of the declared property that made the event fail, '' where none did. */
   property: string
-  /** A stored string has escapes, percent signs or characters beyond ASCII, so that an id could hide in it. */
-  unusual: boolean
   /** Drops of this event by `DROP_INDEX`; they count once the event is accepted. */
   drops: Int32Array
 }
@@ -47,7 +47,7 @@ export function createWork(): Work {
     draft: createDraft(),
     json: '',
     property: '',
-    unusual: false,
+
     drops: new Int32Array(DROP_LIST.length),
   }
 }
@@ -67,6 +67,7 @@ export function createDraft(): DraftEvent {
     currency: '',
     props: '{}',
     ids: undefined,
+    unusual: false,
   }
 }
 
@@ -75,7 +76,6 @@ export function startWork(work: Work): void {
   work.draft = createDraft()
   work.json = ''
   work.property = ''
-  work.unusual = false
   work.drops.fill(0)
 }
 

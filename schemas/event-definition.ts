@@ -138,7 +138,7 @@ function valueSchema(property: PropertyDefinition): z.ZodType {
     case 'number':
       return z.number().min(min).max(max)
     case 'integer':
-      return z.number().min(min).max(max).multipleOf(1)
+      return z.int().min(min).max(max)
     case 'boolean':
       return z.boolean()
     case 'enum':

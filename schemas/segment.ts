@@ -51,6 +51,6 @@ export const SegmentBatch = z.looseObject({
   sentAt: time,
   messageId: id,
   writeKey: z.string().nullish(),
-  context: z.unknown(),
+  context: z.unknown().optional(),
 })
 export type SegmentBatch = z.infer<typeof SegmentBatch>

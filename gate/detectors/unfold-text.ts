@@ -11,6 +11,11 @@ const CONTROL = /\p{Cc}/u
 /** Percent-encoding is undone this often: `%2540` is an at sign to whoever decodes twice. */
 const DECODE_ROUNDS = 3
 
+/** Whether an ASCII text could hide behind this one. Umlauts, Greek or Chinese alone hide nothing. */
+export function isFoldable(text: string): boolean {
+  return FOLDABLE.test(text)
+}
+
 /**
  * The plain text behind a disguise: percent-encoding undone, compatibility forms and digits of any script as ASCII,
  * invisible characters gone, dashes and spaces alike.
@@ -20,7 +25,7 @@ export function unfoldText(text: string, flags: number): string {
   let plain = (flags & PERCENT) === 0 ? text : decodePercent(text)
   if ((flags & (NON_ASCII | PERCENT)) === 0 && !CONTROL.test(plain)) return plain
   if (CONTROL.test(plain)) plain = plain.replace(/\s/g, ' ').replace(INVISIBLE, '')
-  if (!FOLDABLE.test(plain)) return plain
+  if (!isFoldable(plain)) return plain
   return plain
     .normalize('NFKC')
     .replace(INVISIBLE, '')
