@@ -52,7 +52,7 @@ export async function answerRequest(
   request: QueryRequest,
 ): Promise<void> {
   const user = authenticate(deps.users, request.user, request.password)
-  const { statement, data } = await readStatement(message, request)
+  const { statement, data } = await readStatement(deps, message, request)
   refuseFiles(statement)
   if (message.method !== 'POST' && !READING.has(statement.verb)) {
     throw new ClickHouseError(

@@ -108,7 +108,9 @@ export function parseRequest(request: IncomingMessage): QueryRequest {
     queryId: params.get('query_id') || header(request, 'x-clickhouse-query-id') || randomUUID(),
     ...credentials(request, params),
     database: params.get('database') || header(request, 'x-clickhouse-database') || 'default',
-    defaultFormat: params.get('default_format') || header(request, 'x-clickhouse-format') || 'TabSeparated',
+    defaultFormat: formatName(
+      params.get('default_format') || header(request, 'x-clickhouse-format') || 'TabSeparated',
+    ),
     settings,
     parameters,
     sessionId: params.get('session_id') ?? undefined,
@@ -121,6 +123,12 @@ export function parseRequest(request: IncomingMessage): QueryRequest {
     inputCompression: COMPRESSIONS.get(encoding) ?? '',
     insertDeadline: deadline === undefined ? undefined : Number(deadline),
   }
+}
+
+/** A format's name becomes part of the statement: only a word may. */
+function formatName(name: string): string {
+  if (/^\w+$/.test(name)) return name
+  throw new ClickHouseError(73, 'UNKNOWN_FORMAT', 'Unknown format: its name is one word')
 }
 
 function accepted(list: string): string {

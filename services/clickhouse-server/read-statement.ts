@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { analyseQuery, type Statement } from './analyse-query.ts'
 import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
+import { type UnpackDeps, unpackBody } from './unpack-body.ts'
 
 /** Longest statement text; the data of an INSERT does not count. */
 const MAX_QUERY_BYTES = 16 << 20
@@ -19,20 +19,29 @@ export interface ReadStatement {
  * Finds the statement, in `query=` or at the head of the body, and the data that follows it.
  * Changes `request.inputCompression` to '' when it unpacked the body itself.
  */
-export async function readStatement(message: IncomingMessage, request: QueryRequest): Promise<ReadStatement> {
+export async function readStatement(
+  deps: UnpackDeps,
+  message: IncomingMessage,
+  request: QueryRequest,
+): Promise<ReadStatement> {
+  const unpacked = () => {
+    const { inputCompression } = request
+    request.inputCompression = ''
+    return unpackBody(deps, message, inputCompression)
+  }
   if (request.query !== '') {
     const statement = analyseQuery(request.query)
     if (statement.dataStart === undefined) {
-      const rest = await collect(unpacked(message, request), MAX_QUERY_BYTES)
+      const rest = await collect(unpacked(), MAX_QUERY_BYTES)
       // The real server reads the text as query + body.
       if (rest.length === 0) return { statement, data: undefined }
       return split(Buffer.concat([Buffer.from(`${request.query}\n`), rest]), undefined)
     }
     const inline = Buffer.from(request.query.slice(statement.dataStart).replace(/^\s+/, ''))
     if (inline.length === 0) return { statement, data: message as AsyncIterable<Buffer> }
-    return { statement, data: chain(inline, unpacked(message, request)) }
+    return { statement, data: chain(inline, unpacked()) }
   }
-  const source = unpacked(message, request)[Symbol.asyncIterator]()
+  const source = unpacked()[Symbol.asyncIterator]()
   const head: Buffer[] = []
   let size = 0
   let isInsert = false
@@ -79,24 +88,6 @@ function split(bytes: Buffer, rest: AsyncIterable<Buffer> | undefined): ReadStat
 async function* chain(first: Buffer, rest: AsyncIterable<Buffer> | undefined): AsyncGenerator<Buffer> {
   if (first.length > 0) yield first
   if (rest !== undefined) yield* rest
-}
-
-function unpacked(message: IncomingMessage, request: QueryRequest): AsyncIterable<Buffer> {
-  const unpack = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress }[
-    request.inputCompression
-  ]
-  if (unpack === undefined) {
-    if (request.inputCompression === '') return message
-    throw new ClickHouseError(
-      48,
-      'NOT_IMPLEMENTED',
-      `${request.inputCompression} is served for data only: send the statement as query=`,
-    )
-  }
-  request.inputCompression = ''
-  const stream = unpack()
-  message.on('error', (error) => stream.destroy(error))
-  return message.pipe(stream)
 }
 
 async function collect(source: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {

@@ -4,11 +4,10 @@ import { LIMITS } from './users.ts'
 
 /** Settings that change how a result looks, not what it may read or cost. */
 const HARMLESS =
-  /^((output_format|format|date_time|bool|low_cardinality|input_format|http|send_progress|network)_\w+|extremes|limit|offset|max_block_size|join_use_nulls|session_timezone|enable_http_compression|joined_subquery_requires_alias|aggregate_functions_null_for_empty|group_by_use_nulls|final|log_queries|connect_timeout\w*|receive_timeout|send_timeout|readonly|prefer_column_name_to_alias|union_default_mode|result_overflow_mode|timeout_overflow_mode|wait_for_async_insert|async_insert|select_sequential_consistency|use_query_cache|enable_analyzer|allow_experimental_analyzer)$/
+  /^((output_format|format|date_time|bool|low_cardinality|input_format|http|send_progress|network)_\w+|cast_\w+|(allow_experimental|enable)_(json|object|variant|dynamic|time)\w*_type|extremes|limit|offset|max_block_size|join_use_nulls|session_timezone|enable_http_compression|joined_subquery_requires_alias|aggregate_functions_null_for_empty|group_by_use_nulls|final|log_queries|connect_timeout\w*|receive_timeout|send_timeout|readonly|prefer_column_name_to_alias|union_default_mode|result_overflow_mode|timeout_overflow_mode|wait_for_async_insert|async_insert|select_sequential_consistency|use_query_cache|enable_analyzer|allow_experimental_analyzer)$/
 
-/** `format_*` and `output_format_*` that name files or schemas on the server. */
-const NOT_HARMLESS =
-  /^(format_schema\w*|format_avro_schema_registry_url|format_template_\w+|input_format_parquet_\w*cache\w*|http_(make_head|proxy|response)\w*|network_\w+)$/
+/** Among them, those that name files or hosts: `output_format_schema` would write a file on the server. */
+const NOT_HARMLESS = /schema|template|registry|url|path|proxy|^http_(make_head|response)|^network_/
 
 /** Settings that a client library sends along and that change nothing here. */
 const IGNORED =

@@ -153,7 +153,12 @@ describe('inserts', () => {
     expect(
       (await server.ask(packed.body, { headers: { 'content-encoding': encoding }, parameters })).text,
     ).toBe('')
-    expect(await stored()).toBe('5\tfive\n')
+    const inside = 'INSERT INTO p.t (a, b) FORMAT TabSeparated\n6\tsix\n'
+    const query6 = `SELECT ${JSON.stringify(inside).replaceAll('"', "'")} FORMAT RawBLOB`
+    const path6 = `?enable_http_compression=1&query=${encodeURIComponent(query6)}`
+    const packed6 = await rawGet(path6, { 'accept-encoding': encoding })
+    expect((await server.ask(packed6.body, { headers: { 'content-encoding': encoding } })).text).toBe('')
+    expect(await stored()).toBe('5\tfive\n6\tsix\n')
   })
 
   test('broken data names its row and inserts nothing', async () => {

@@ -202,6 +202,16 @@ describe('the user bi is refused', () => {
     [{ log_comment: 'ebb:1:x' }, 'SELECT 1 AS x', '164'],
     [{ allow_introspection_functions: '1' }, "SELECT demangle('a') AS x", '164'],
     [{ 'max_threads=1, readonly': '0' }, 'SELECT 1 AS x', '164'],
+    [{ output_format_schema: '/tmp/x' }, 'SELECT 1 AS x FORMAT Protobuf', '164'],
+    [{ default_format: 'TSV; DROP TABLE ebb.events_raw' }, 'SELECT 1 AS x', '73'],
+    [{ database: 'bi`; DROP TABLE ebb.events_raw; USE `bi' }, 'SELECT 1 AS x', '497'],
+    [{ query_id: "'; DROP TABLE ebb.events_raw; SELECT '" }, 'SELECT 1 AS x FROM nowhere', '60'],
+    [{ 'param_x) FROM ebb.events_raw --': '1' }, 'SELECT {x:UInt8} AS x', '456'],
+    [
+      { param_x: '1' },
+      'SELECT {x:UInt8) AS x, (SELECT any(secret_column) FROM ebb.events_raw) AS y --}',
+      '62',
+    ],
     [{ role: 'admin' }, 'SELECT 1 AS x', '48'],
     [{ session_id: 's', session_check: '1' }, 'SELECT 1 AS x', '372'],
   ])('with %j: %s', async (parameters, sql, code) => {
