@@ -77,8 +77,8 @@ export async function drainWithKafkaEngine(
   } finally {
     await client.command({ query: 'DROP TABLE IF EXISTS events_drain' })
     await client.command({ query: 'DROP TABLE IF EXISTS events_queue' })
-    await client.command({ query: `DROP DATABASE ${database}` })
     await client.command({ query: `DROP DATABASE IF EXISTS bi_${database}` })
+    await client.command({ query: `DROP DATABASE ${database}` })
     await client.close()
   }
 }

@@ -13,10 +13,10 @@ import { createRandom } from '../runtime/random.ts'
 import { startPlatform } from '../services/start-platform.ts'
 import { countSurvivors, findUnequalViews } from './count-survivors.ts'
 import { startDrillClients } from './drill-client.ts'
-import { drawFault, injectFault } from './inject-faults.ts'
+import { drawFault, FAULT_POINTS, injectFault } from './inject-faults.ts'
 
 /**
- * `npm run drill:crash -- --kills N [--seed S] [--rate B] [--break variant]`: under load, processes and engines are killed, stopped
+ * `npm run drill:crash -- --kills N [--seed S] [--rate B] [--points a,b] [--break variant]`: under load, processes and engines are killed, stopped
  * and woken, at durability boundaries and at random moments, clients retrying all the while; then every acknowledged
  * event is looked for. Exit 1 when one is lost or counted twice, or a view differs from raw. Ends with one line of JSON.
  */
@@ -26,11 +26,15 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     rate: { type: 'string', default: '60' },
     break: { type: 'string' },
+    points: { type: 'string' },
   },
 })
 const kills = Number(values.kills)
 const seed = Number(values.seed)
 const random = createRandom(seed)
+const points = values.points?.split(',')
+const unknown = points?.find((point) => !(point in FAULT_POINTS))
+if (unknown) throw new Error(`no fault point ${unknown}; there are ${Object.keys(FAULT_POINTS).join(', ')}`)
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 /** Waits until ingest has acknowledged everything that the broker holds. */
@@ -80,7 +84,7 @@ try {
   let struck = 0
   for (let tries = 0; struck < kills && tries < kills * 3; tries++) {
     await sleep(500 + random() * 1_500)
-    const fault = drawFault(random)
+    const fault = drawFault(random, points)
     const hit = await injectFault(platform, faultFile, fault)
     if (hit) struck++
     say(

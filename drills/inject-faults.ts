@@ -21,6 +21,7 @@ export const FAULT_POINTS: Record<string, string[]> = {
   'ingest.after-insert': ['ingest', 'ingest-2'],
   'ingest.after-seen': ['ingest', 'ingest-2'],
   'ingest.before-ack': ['ingest', 'ingest-2'],
+  'ingest.after-ack': ['ingest', 'ingest-2'],
   'clickhouse.before-insert': ['clickhouse'],
   'clickhouse.after-insert-before-answer': ['clickhouse'],
 }
@@ -28,12 +29,15 @@ export const FAULT_POINTS: Record<string, string[]> = {
 const VICTIMS = ['collector', 'ingest', 'ingest-2', 'clickhouse', 'kafka', 'postgres']
 const PAUSABLE = ['collector', 'ingest', 'ingest-2', 'clickhouse']
 
-/** Draws the next fault: half at boundaries, a third random kills, the rest pauses of up to 13 s. */
-export function drawFault(random: () => number): Fault {
+/**
+ * Draws the next fault: half at boundaries, a third random kills, the rest pauses of up to 12 s.
+ * @param points only faults at these boundaries, to aim at one weakness.
+ */
+export function drawFault(random: () => number, points?: readonly string[]): Fault {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
-  const dice = random()
+  const dice = points ? 0 : random()
   if (dice < 0.5) {
-    const point = pick(Object.keys(FAULT_POINTS))
+    const point = pick(points ?? Object.keys(FAULT_POINTS))
     return { kind: 'point', point, victim: pick(FAULT_POINTS[point]!), nth: 1 + Math.floor(random() * 20) }
   }
   if (dice < 0.83) return { kind: 'kill', victim: pick(VICTIMS) }
