@@ -80,8 +80,23 @@ test('properties: the compiled reader and zod say the same', () => {
   const definition = registry.definitions.get('every_type')
   if (!definition) throw new Error('no definition')
   const schema = propertiesSchema(definition)
+  const right: Record<string, fc.Arbitrary<unknown>> = {
+    text: fc.string({ maxLength: 5 }),
+    number: fc.double({ min: -3, max: 1e6, noNaN: true }),
+    integer: fc.integer({ min: -5, max: 100 }),
+    flag: fc.boolean(),
+    choice: fc.constantFrom('a', 'b', null),
+    amount: fc.constantFrom(0, 9.99, '9.99', 9e11),
+    id: fc.constantFrom('x', 7, ''),
+    currency: fc.constantFrom('EUR', 'usd'),
+  }
   const properties = fc.record(
-    Object.fromEntries(Object.keys(definition.properties).map((name) => [name, scalar])),
+    Object.fromEntries(
+      Object.entries(right).map(([name, values]) => [
+        name,
+        fc.oneof({ weight: 6, arbitrary: values }, { weight: 1, arbitrary: scalar }),
+      ]),
+    ),
     { requiredKeys: [] },
   )
   let accepted = 0

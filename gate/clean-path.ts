@@ -1,5 +1,15 @@
 import { findSensitive } from './detectors/find-sensitive.ts'
-import { ESCAPE, isSuspicious, LONG_RUN, NON_ASCII, PERCENT } from './detectors/scan-text.ts'
+import {
+  COLON,
+  ESCAPE,
+  isSuspicious,
+  LONG_RUN,
+  NON_ASCII,
+  PATH_END,
+  PERCENT,
+  SOME_DIGITS,
+  UPPER,
+} from './detectors/scan-text.ts'
 import { isFoldable } from './detectors/unfold-text.ts'
 import { countDrop, type Work } from './work.ts'
 
@@ -18,12 +28,12 @@ const UNUSUAL = ESCAPE | NON_ASCII | PERCENT
  * @param flags of scanText(raw).
  */
 export function cleanPath(raw: string, flags: number, work: Work): string {
-  let path = stripAround(raw)
+  let path = (flags & (COLON | PATH_END)) === 0 ? raw : stripAround(raw)
   if ((flags & UNUSUAL) !== 0) {
     work.draft.unusual ||= (flags & (ESCAPE | PERCENT)) !== 0 || isFoldable(path)
     path = path.replace(/\p{Surrogate}/gu, '\ufffd')
   }
-  if (!isSuspicious(flags) && (flags & LONG_RUN) === 0) return path
+  if (!isSuspicious(flags) && !mayBeOpaque(flags)) return path
 
   const segments = path.split('/')
   for (let i = 0; i < segments.length; i++) {
@@ -50,6 +60,11 @@ function stripAround(raw: string): string {
   } else if (!path.startsWith('/')) return path
   const end = path.search(/[?#;]/)
   return end < 0 ? path : path.slice(0, end)
+}
+
+/** Words joined by hyphens make long runs too, but with few digits and no capitals. */
+function mayBeOpaque(flags: number): boolean {
+  return (flags & LONG_RUN) !== 0 && (flags & (UPPER | SOME_DIGITS)) !== 0
 }
 
 function isOpaque(segment: string): boolean {

@@ -1,6 +1,6 @@
 import type { DropCode } from '../schemas/reject-code.ts'
 import type { Link, Person } from './admit.ts'
-import { createKeyedHash } from './keyed-hash.ts'
+import { createKeyedHash, hashText } from './keyed-hash.ts'
 import type { RawEvent } from './read-event.ts'
 import { stripOwnIds } from './strip-own-ids.ts'
 import { type DraftEvent, settleDrops, type Work } from './work.ts'
@@ -17,8 +17,10 @@ export interface Grouping {
 interface Group {
   person: Person
   seen: Set<string>
-  /** Ids of the person, its devices, sessions and orders, as sent, and the number of events that each stands in. */
-  ids: Map<string, number>
+  /** The ids of the person's first event: user, anonymous, previous, device, session, order. */
+  first: readonly string[]
+  /** Ids that not all of the person's events have. */
+  others: Set<string>
 }
 
 /** @param lookupKey the app's. */
@@ -32,21 +34,26 @@ export function createGrouping(lookupKey: Buffer): Grouping {
     const key = `${kind} ${id}`
     let handle = handles.get(key)
     if (!handle) {
-      handle = Buffer.from(lookup.latin1(kind, id), 'latin1')
+      handle = Buffer.from(hashText(lookup, kind, id), 'latin1')
       handles.set(key, handle)
     }
     return handle
   }
 
+  let last: { userId: string; anonymousId: string; group: Group } | undefined
+
   function groupOf(raw: RawEvent): Group {
+    // Most batches are one person's.
+    if (last && last.userId === raw.userId && last.anonymousId === raw.anonymousId) return last.group
     const key = raw.userId === '' ? `anonymous ${raw.anonymousId}` : `user ${raw.userId}`
     let group = groups.get(key)
     if (!group) {
       const handle = raw.userId === '' ? handleOf('anonymous', raw.anonymousId) : handleOf('user', raw.userId)
-      group = { person: { handle, links: [], events: [] }, seen: new Set(), ids: new Map() }
+      group = { person: { handle, links: [], events: [] }, seen: new Set(), first: [], others: new Set() }
       groups.set(key, group)
       persons.push(group.person)
     }
+    last = { userId: raw.userId, anonymousId: raw.anonymousId, group }
     return group
   }
 
@@ -76,32 +83,40 @@ export function createGrouping(lookupKey: Buffer): Grouping {
         if (group.seen.has(raw.messageId)) return false
         group.seen.add(raw.messageId)
       }
-      const { ids } = group
-      count(ids, raw.userId)
-      count(ids, raw.anonymousId)
-      count(ids, raw.previousId)
-      count(ids, draft.device)
-      count(ids, draft.session)
-      count(ids, draft.orderId)
+      noteIds(group, raw, draft)
       group.person.events.push(draft)
       return true
     },
     finish(work, dropped) {
-      for (const { person, ids } of groups.values()) {
-        const { events } = person
-        // Each event has been searched for its own ids, so those that all events share need no second look.
-        const others = [...ids.keys()].filter((id) => id !== '' && (ids.get(id) as number) < events.length)
-        if (others.length === 0 || others.length > MAX_OTHER_IDS) continue
+      // Each event has been searched for its own ids, so those that all events share need no second look.
+      for (const { person, others } of groups.values()) {
+        others.delete('')
+        if (others.size === 0 || others.size > MAX_OTHER_IDS) continue
         work.drops.fill(0)
-        for (const draft of events) stripOwnIds(draft, others, work)
+        const ids = [...others]
+        for (const draft of person.events) stripOwnIds(draft, ids, work)
         settleDrops(work, dropped)
       }
     },
   }
 }
 
-function count(ids: Map<string, number>, id: string): void {
-  ids.set(id, (ids.get(id) ?? 0) + 1)
+function noteIds(group: Group, raw: RawEvent, draft: DraftEvent): void {
+  const { first, others } = group
+  if (first.length === 0) {
+    group.first = [raw.userId, raw.anonymousId, raw.previousId, draft.device, draft.session, draft.orderId]
+    return
+  }
+  noteId(first[0] as string, raw.userId, others)
+  noteId(first[1] as string, raw.anonymousId, others)
+  noteId(first[2] as string, raw.previousId, others)
+  noteId(first[3] as string, draft.device, others)
+  noteId(first[4] as string, draft.session, others)
+  noteId(first[5] as string, draft.orderId, others)
+}
+
+function noteId(first: string, id: string, others: Set<string>): void {
+  if (first !== id) others.add(first).add(id)
 }
 
 /** Above this a person's events are searched for their own ids only, or the work would grow with the square of the batch. */

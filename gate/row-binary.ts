@@ -9,8 +9,6 @@ export interface RowWriter {
   /** Forgets what was written; the memory stays. */
   reset(): void
   string(text: string): void
-  /** A string whose bytes, with their length in front, were made by `frameString`. */
-  framed(bytes: Uint8Array): void
   /** FixedString: the bytes alone. */
   fixed(bytes: Uint8Array): void
   /** Int64 from a safe integer. */
@@ -78,15 +76,9 @@ export function createRowWriter(initialBytes = 64 * 1024): RowWriter {
       varint(written)
       at += written
     },
-    framed(frame) {
-      reserve(frame.length)
-      bytes.set(frame, at)
-      at += frame.length
-    },
     fixed(value) {
       reserve(value.length)
-      bytes.set(value, at)
-      at += value.length
+      for (let i = 0; i < value.length; i++) bytes[at++] = value[i] as number
     },
     int64(value) {
       reserve(8)
@@ -110,13 +102,6 @@ export function createRowWriter(initialBytes = 64 * 1024): RowWriter {
       return Buffer.from(bytes.subarray(0, at))
     },
   }
-}
-
-/** A string as it stands on the wire: its length and its UTF-8. For texts that many rows share. */
-export function frameString(text: string): Buffer {
-  const writer = createRowWriter(text.length * 3 + 5)
-  writer.string(text)
-  return writer.take()
 }
 
 /** Encodes rows in `ROW_COLUMNS` order. Lone surrogates become U+FFFD, so that the bytes are valid UTF-8. */

@@ -1,7 +1,7 @@
 import type { EventRecord } from '../schemas/event-record.ts'
 import { ROW_FORMAT } from '../schemas/event-row.ts'
 import type { BatchStamp, DraftEvent, Person } from './admit.ts'
-import { createKeyedHash, type KeyedHash } from './keyed-hash.ts'
+import { createKeyedHash, hashBytes, hashText, type KeyedHash } from './keyed-hash.ts'
 import { createRowWriter, type RowWriter } from './row-binary.ts'
 import type { SubjectKeys } from './subject-keys.ts'
 
@@ -20,15 +20,15 @@ export function tokenise(person: Person, keys: SubjectKeys, stamp: BatchStamp): 
   const recent = { device: '', deviceHash: '', session: '', sessionHash: '' }
   writer.reset()
   for (const draft of events) {
-    const eventId = keyed.latin1('message', draft.messageId).slice(0, 8)
+    const eventId = hashText(keyed, 'message', draft.messageId).slice(0, 8)
     eventIds.push(eventId)
     if (draft.device !== recent.device) {
       recent.device = draft.device
-      recent.deviceHash = draft.device === '' ? '' : keyed.latin1('device', draft.device)
+      recent.deviceHash = draft.device === '' ? '' : hashText(keyed, 'device', draft.device)
     }
     if (draft.session !== recent.session) {
       recent.session = draft.session
-      recent.sessionHash = draft.session === '' ? '' : keyed.latin1('session', draft.session)
+      recent.sessionHash = draft.session === '' ? '' : hashText(keyed, 'session', draft.session)
     }
     writer.string(stamp.app)
     writer.string(draft.event)
@@ -38,7 +38,7 @@ export function tokenise(person: Person, keys: SubjectKeys, stamp: BatchStamp): 
     writer.hash64(recent.sessionHash)
     writer.hash64(recent.deviceHash)
     writer.hash64(eventId)
-    writer.hash64(draft.orderId === '' ? '' : keyed.latin1('order', draft.orderId))
+    writer.hash64(draft.orderId === '' ? '' : hashText(keyed, 'order', draft.orderId))
     writeContent(draft, keyed, writer)
   }
   return {
@@ -67,7 +67,7 @@ function withHashedIds(
 ): string {
   const props = JSON.parse(draft.props) as Record<string, unknown>
   for (const { name, value } of ids) {
-    props[name] = Buffer.from(keyed.latin1(`id:${name}`, value).slice(0, 8), 'latin1').toString('hex')
+    props[name] = Buffer.from(hashText(keyed, `id:${name}`, value).slice(0, 8), 'latin1').toString('hex')
   }
   return JSON.stringify(props)
 }
@@ -79,7 +79,7 @@ function withHashedIds(
 function batchKey(keyed: KeyedHash, stamp: BatchStamp, eventIds: readonly string[]): Buffer {
   const name =
     stamp.batchId === ''
-      ? keyed.ofBytes('batch', Buffer.from([...eventIds].sort().join(''), 'latin1'))
-      : keyed.latin1('batch-id', stamp.batchId)
+      ? hashBytes(keyed, 'batch', Buffer.from([...eventIds].sort().join(''), 'latin1'))
+      : hashText(keyed, 'batch-id', stamp.batchId)
   return Buffer.from(name.slice(0, 16), 'latin1')
 }

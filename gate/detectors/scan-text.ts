@@ -11,15 +11,18 @@ export const DOT = 16
 export const UPPER = 32
 export const LOWER = 64
 export const NON_ASCII = 128
-/** A run of 12 or more base64 characters. */
+/** A run of 12 or more letters, digits, _, - or =: base64 of an address has no + or /, since it is ASCII without ? and >. */
 export const LONG_RUN = 256
 /** Six digits or more. */
 export const MANY_DIGITS = 512
 /** Four digits or more. */
 export const SOME_DIGITS = 1024
 
-const RUN_CHARACTER = 2048
-const DIGIT = 4096
+/** One of ? # ; where a path ends. */
+export const PATH_END = 2048
+
+const RUN_CHARACTER = 4096
+const DIGIT = 8192
 const RUN_LENGTH = 12
 
 const CLASSES = new Uint16Array(128)
@@ -31,10 +34,11 @@ for (let code = 0; code < 128; code++) {
   if (character === '%') kind |= PERCENT
   if (character === ':') kind |= COLON
   if (character === '.') kind |= DOT
+  if ('?#;'.includes(character)) kind |= PATH_END
   if (/[A-Z]/.test(character)) kind |= UPPER
   if (/[a-z]/.test(character)) kind |= LOWER
   if (/[0-9]/.test(character)) kind |= DIGIT
-  if (/[A-Za-z0-9+/_=-]/.test(character)) kind |= RUN_CHARACTER
+  if (/[A-Za-z0-9_=-]/.test(character)) kind |= RUN_CHARACTER
   CLASSES[code] = kind
 }
 
