@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
+import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { compareDay } from '../../clickhouse/compare-day.ts'
+import { countEventsByAppDay } from '../../clickhouse/count-events-by-app-day.ts'
+import { readDailyMetrics } from '../../clickhouse/read-daily-metrics.ts'
+import { readTrends } from '../../clickhouse/read-trends.ts'
+import { swapDay } from '../../clickhouse/swap-day.ts'
+import { createStage, type Stage } from '../stage.ts'
+import { ask, insertRows, mixedRows } from './clickhouse-rows.ts'
+
+const DAY = '2026-03-10'
+const NEXT = '2026-03-11'
+
+let stage: Stage
+let client: ClickHouseClient
+beforeAll(async () => {
+  stage = await createStage()
+  client = createClickHouse(stage.config)
+  // 4,000 seconds from 23:30: half an hour on the day, the rest on the next.
+  await insertRows(client, mixedRows(4_000, Date.UTC(2026, 2, 10, 23, 30)), 'c/1/0/0/4000')
+})
+afterAll(async () => {
+  await client?.close()
+  await stage?.close()
+})
+
+test('the recount of a day equals the live metrics, row by row', async () => {
+  const aggregate = await aggregateDay(client, DAY)
+  expect(aggregate).toMatchObject({ events: 1_800, apps: 2 })
+  await swapDay(client, DAY)
+  const comparison = await compareDay(client, DAY)
+  expect(comparison).toMatchObject({
+    batchEvents: 1_800,
+    streamEvents: 1_800,
+    differingRows: 0,
+    differences: [],
+  })
+  expect(comparison.batchRows).toBe(aggregate.rows)
+  const batch = await readDailyMetrics(client, { from: DAY, to: DAY })
+  expect(batch).toEqual(await readDailyMetrics(client, { from: DAY, to: DAY, source: 'stream' }))
+  expect(batch.find((row) => row.currency === 'JPY')?.revenue).toMatch(/^\d+\.\d{4}$/)
+})
+
+test('running a day twice changes nothing', async () => {
+  const published = () => readDailyMetrics(client, { from: DAY, to: NEXT })
+  const before = await published()
+  await aggregateDay(client, DAY)
+  expect(await published()).toEqual(before)
+  await swapDay(client, DAY)
+  await swapDay(client, DAY)
+  expect(await published()).toEqual(before)
+})
+
+test('a drift is found and named, in either direction', async () => {
+  await aggregateDay(client, NEXT)
+  await swapDay(client, NEXT)
+  await client.command({
+    query: `INSERT INTO metrics_streaming_daily
+            SELECT app, day, 'ghost', currency, events, users, sessions, revenue FROM metrics_streaming_daily
+            WHERE day = '${NEXT}' AND event = 'screen' AND app = 'kids' LIMIT 1`,
+  })
+  await client.command({
+    query: `INSERT INTO metrics_batch_daily SELECT * REPLACE ('phantom' AS event) FROM metrics_batch_daily
+            WHERE day = '${NEXT}' AND metrics_batch_daily.event = 'screen' AND app = 'kids'`,
+  })
+  const comparison = await compareDay(client, NEXT)
+  expect(comparison.differingRows).toBe(2)
+  expect(
+    comparison.differences.map((row) => [row.event, row.batch === null, row.stream === null]).sort(),
+  ).toEqual([
+    ['ghost', true, false],
+    ['phantom', false, true],
+  ])
+  expect((await compareDay(client, NEXT, 1)).differences).toHaveLength(1)
+})
+
+test('two runs of a day that met in staging are not published', async () => {
+  await aggregateDay(client, DAY)
+  await client.command({
+    query: `INSERT INTO metrics_batch_staging SELECT * FROM metrics_batch_staging WHERE day = '${DAY}'`,
+  })
+  await expect(swapDay(client, DAY)).rejects.toMatchObject({ code: 'staging_dirty' })
+  await aggregateDay(client, DAY)
+  await swapDay(client, DAY)
+  expect((await compareDay(client, DAY)).differingRows).toBe(0)
+})
+
+test('a day without events is published as empty, and one that lost its events too', async () => {
+  expect(await aggregateDay(client, '2026-01-01')).toEqual({ rows: 0, events: 0, apps: 0 })
+  await swapDay(client, '2026-01-01')
+  expect(await compareDay(client, '2026-01-01')).toMatchObject({
+    batchRows: 0,
+    streamRows: 0,
+    differingRows: 0,
+  })
+  await client.command({
+    query: `INSERT INTO metrics_batch_daily SELECT * REPLACE (toDate('2026-01-01') AS day) FROM metrics_batch_daily LIMIT 3`,
+  })
+  await swapDay(client, '2026-01-01')
+  expect(await readDailyMetrics(client, { from: '2026-01-01', to: '2026-01-01' })).toEqual([])
+})
+
+test('the months count people once, however many days they came', async () => {
+  await aggregateDay(client, NEXT)
+  await swapDay(client, NEXT)
+  const trends = await readTrends(client, { from: '2026-03', to: '2026-03' })
+  const [raw] = await ask<{ events: number; users: number; sessions: number }>(
+    client,
+    `SELECT count() AS events, uniq(subject) AS users, uniqIf(session, session != 0) AS sessions FROM events_raw
+     WHERE app = 'shop' AND event = 'page_view'`,
+  )
+  expect(trends.find((row) => row.app === 'shop' && row.event === 'page_view')).toMatchObject({
+    ...raw,
+    days: 2,
+  })
+})
+
+test('raw events are counted by app and day', async () => {
+  const counts = await countEventsByAppDay(client, { from: DAY, to: NEXT })
+  expect(counts.map((row) => `${row.day} ${row.app}`)).toEqual([
+    `${DAY} kids`,
+    `${DAY} shop`,
+    `${NEXT} kids`,
+    `${NEXT} shop`,
+  ])
+  expect(counts.reduce((sum, row) => sum + row.events, 0)).toBe(4_000)
+})
+
+test('what is not a day is refused before it reaches a statement', async () => {
+  for (const day of ["2026-01-01' OR 1", '2026-02-30', 'yesterday', '']) {
+    await expect(aggregateDay(client, day)).rejects.toMatchObject({ code: 'bad_day' })
+    await expect(swapDay(client, day)).rejects.toMatchObject({ code: 'bad_day' })
+    await expect(compareDay(client, day)).rejects.toMatchObject({ code: 'bad_day' })
+  }
+  await expect(readTrends(client, { from: '2026-13', to: '2026-13' })).rejects.toMatchObject({
+    code: 'bad_month',
+  })
+})
