@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { startEngines } from '../services/start-engines.ts'
+import { type EngineName, startEngines } from '../services/start-engines.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -26,10 +26,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return engines.stop
 }
 
-export async function startTestEngines(): Promise<{
+export interface TestEngines {
   environment: Record<string, string>
+  restart(name: EngineName): Promise<void>
   stop(): Promise<void>
-}> {
+}
+
+export async function startTestEngines(): Promise<TestEngines> {
   const home = await createTestHome()
   const engines = await startEngines({
     home,
@@ -38,6 +41,7 @@ export async function startTestEngines(): Promise<{
   })
   return {
     environment: engines.environment,
+    restart: engines.restart,
     stop: async () => {
       await engines.stop()
       await rm(home, { recursive: true, force: true })
