@@ -17,6 +17,8 @@ export interface Grouping {
 interface Group {
   person: Person
   seen: Set<string>
+  /** Links made, so that each is made once. */
+  linked: Set<string>
   /** The ids of the person's first event: user, anonymous, previous, device, session, order. */
   first: readonly string[]
   /** Ids that not all of the person's events have. */
@@ -49,7 +51,13 @@ export function createGrouping(lookupKey: Buffer): Grouping {
     let group = groups.get(key)
     if (!group) {
       const handle = raw.userId === '' ? handleOf('anonymous', raw.anonymousId) : handleOf('user', raw.userId)
-      group = { person: { handle, links: [], events: [] }, seen: new Set(), first: [], others: new Set() }
+      group = {
+        person: { handle, links: [], events: [] },
+        seen: new Set(),
+        linked: new Set(),
+        first: [],
+        others: new Set(),
+      }
       groups.set(key, group)
       persons.push(group.person)
     }
@@ -58,27 +66,28 @@ export function createGrouping(lookupKey: Buffer): Grouping {
   }
 
   /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
-  function addLinks(raw: RawEvent, links: Link[]): void {
+  function addLinks(raw: RawEvent, group: Group): void {
     if ((raw.type !== 'identify' && raw.type !== 'alias') || raw.userId === '') return
-    const kind = raw.type
-    const to = handleOf('user', raw.userId)
-    const add = (from: Buffer) => {
-      if (from !== to && !links.some((link) => link.kind === kind && link.from === from))
-        links.push({ kind, from, to })
-    }
-    if (raw.anonymousId !== '') add(handleOf('anonymous', raw.anonymousId))
-    if (kind === 'identify' || raw.previousId === '') return
+    if (raw.anonymousId !== '') addLink(group, raw.type, 'anonymous', raw.anonymousId)
+    if (raw.type === 'identify' || raw.previousId === '') return
     // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears
     // costs nothing; a link left out would let data outlive an erasure.
-    add(handleOf('anonymous', raw.previousId))
-    add(handleOf('user', raw.previousId))
+    addLink(group, raw.type, 'anonymous', raw.previousId)
+    if (raw.previousId !== raw.userId) addLink(group, raw.type, 'user', raw.previousId)
+  }
+
+  function addLink(group: Group, kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string): void {
+    const key = `${kind} ${fromKind} ${id}`
+    if (group.linked.has(key)) return
+    group.linked.add(key)
+    group.person.links.push({ kind, from: handleOf(fromKind, id), to: group.person.handle })
   }
 
   return {
     persons,
     join(raw, draft) {
       const group = groupOf(raw)
-      addLinks(raw, group.person.links)
+      addLinks(raw, group)
       if (raw.messageId !== '') {
         if (group.seen.has(raw.messageId)) return false
         group.seen.add(raw.messageId)
