@@ -166,6 +166,8 @@ function serverProperties(data: string, port: number, controllerPort: number): s
     'group.initial.rebalance.delay.ms': 0,
     // The default holds each offset commit back 5 ms; ingest declares its cuts by commits.
     'group.coordinator.append.linger.ms': 0,
+    // A platform that was stopped for weeks must find how far ingest had come (the default forgets after 7 days).
+    'offsets.retention.minutes': 525_600,
   }
   return `${Object.entries(settings)
     .map(([key, value]) => `${key}=${value}`)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs from 'kafkajs'
+import type kafkajs from 'kafkajs'
 import type { ClickHouseClient } from '../clickhouse/client.ts'
 import { createKafka, prefixed } from '../kafka/client.ts'
 import { INGEST_GROUP } from '../kafka/cut-metadata.ts'
@@ -72,5 +72,17 @@ export async function createIngestStage(): Promise<IngestStage> {
       await Promise.all([producer.close(), admin.disconnect(), clickhouse.close()])
       await stage.close()
     },
+  }
+}
+
+/** A test on a stage of its own, so that tests of a file may run side by side. */
+export function onIngestStage(body: (stage: IngestStage) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const stage = await createIngestStage()
+    try {
+      await body(stage)
+    } finally {
+      await stage.close()
+    }
   }
 }

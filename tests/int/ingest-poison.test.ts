@@ -18,7 +18,9 @@ beforeAll(async () => {
 afterAll(() => stage.close())
 
 /** Writes straight into the topic, as somebody who is not a collector. */
-async function smuggle(messages: { key: Buffer | null; value: Buffer | null; headers?: Record<string, Buffer> }[]) {
+async function smuggle(
+  messages: { key: Buffer | null; value: Buffer | null; headers?: Record<string, Buffer> }[],
+) {
   const producer = createKafka(stage.stage.config, silent, 'smuggler').producer()
   await producer.connect()
   await producer.send({

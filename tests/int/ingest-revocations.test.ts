@@ -1,53 +1,69 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { publishRevocation } from '../../kafka/revocations.ts'
 import { createLogger } from '../../runtime/logger.ts'
 import { sameCounts } from '../ingest-counts.ts'
-import { createIngestStage, type IngestStage } from '../ingest-stage.ts'
+import { type IngestStage, onIngestStage } from '../ingest-stage.ts'
 import { makeRecords, randomSubject } from '../made-records.ts'
 
 const silent = createLogger('test', 'silent')
-let stage: IngestStage
-beforeEach(async () => {
-  stage = await createIngestStage()
-})
-afterEach(() => stage.close())
-const revoke = (token: Buffer) => publishRevocation(stage.stage.config, silent, token, Date.now())
+const revoke = (stage: IngestStage, token: Buffer) =>
+  publishRevocation(stage.stage.config, silent, token, Date.now())
 
-describe('a revoked token', () => {
-  test('is stored no more from the revocation on; others are', async () => {
-    await stage.start()
-    const subject = randomSubject()
-    expect(await stage.store([...makeRecords(0, 10, { subject }), ...makeRecords(10, 20)])).toEqual(sameCounts(80))
-    await revoke(subject)
-    expect(await stage.store([...makeRecords(20, 30, { subject }), ...makeRecords(30, 40)])).toEqual(sameCounts(120))
-  })
+describe.concurrent('a revoked token', () => {
+  test(
+    'is stored no more from the revocation on; others are',
+    onIngestStage(async (stage) => {
+      await stage.start()
+      const subject = randomSubject()
+      expect(await stage.store([...makeRecords(0, 10, { subject }), ...makeRecords(10, 20)])).toEqual(
+        sameCounts(80),
+      )
+      await revoke(stage, subject)
+      expect(await stage.store([...makeRecords(20, 30, { subject }), ...makeRecords(30, 40)])).toEqual(
+        sameCounts(120),
+      )
+    }),
+  )
 
-  test('is passed by every partition, also by a member that never saw a record: the drain barrier', async () => {
-    await stage.start()
-    const offset = Number(await revoke(randomSubject()))
-    await stage.until(async () => (await stage.progress()).every(({ metadata }) => (metadata?.rev ?? -1) > offset))
-    const later = Number(await revoke(randomSubject()))
-    await stage.until(async () => (await stage.progress()).every(({ metadata }) => (metadata?.rev ?? -1) > later))
-  })
+  test(
+    'is passed by every partition, also by a member that never saw a record: the drain barrier',
+    onIngestStage(async (stage) => {
+      await stage.start()
+      const offset = Number(await revoke(stage, randomSubject()))
+      await stage.until(async () =>
+        (await stage.progress()).every(({ metadata }) => (metadata?.rev ?? -1) > offset),
+      )
+      const later = Number(await revoke(stage, randomSubject()))
+      await stage.until(async () =>
+        (await stage.progress()).every(({ metadata }) => (metadata?.rev ?? -1) > later),
+      )
+    }),
+  )
 
   /** Dies between declaring a cut and inserting it; the revocation comes before the next owner repeats the cut. */
-  const revokeBeforeRepeat = async (environment: Record<string, string>) => {
+  const revokeBeforeRepeat = async (stage: IngestStage, environment: Record<string, string>) => {
     const subject = randomSubject()
     const victim = await stage.start({ EBB_FAULT: 'ingest.before-insert:1' })
     await stage.send(makeRecords(0, 10, { subject }))
     expect(await Promise.race([victim.ended, sleep(10_000, 'still alive')])).toBe('SIGKILL')
-    await revoke(subject)
+    await revoke(stage, subject)
     await stage.start(environment)
     return stage.store(makeRecords(10, 20, { subject }))
   }
 
-  test('is judged in a repeated cut as it was when the cut was declared', async () => {
-    expect(await revokeBeforeRepeat({})).toEqual(sameCounts(40))
-  })
+  test(
+    'is judged in a repeated cut as it was when the cut was declared',
+    onIngestStage(async (stage) => {
+      expect(await revokeBeforeRepeat(stage, {})).toEqual(sameCounts(40))
+    }),
+  )
 
-  test('would be judged otherwise by a member that looks at the revocations of now', async () => {
-    const broken = { EBB_DRILL: '1', EBB_INGEST_BREAK: 'revocations-of-now' }
-    expect(await revokeBeforeRepeat(broken)).toEqual(sameCounts(0))
-  })
+  test(
+    'would be judged otherwise by a member that looks at the revocations of now',
+    onIngestStage(async (stage) => {
+      const broken = { EBB_DRILL: '1', EBB_INGEST_BREAK: 'revocations-of-now' }
+      expect(await revokeBeforeRepeat(stage, broken)).toEqual(sameCounts(0))
+    }),
+  )
 })

@@ -51,6 +51,8 @@ const FETCH_PAUSE_MS = 15
 /** A blocked batch looks this often whether the group still knows us. */
 const HEARTBEAT_CHECK_MS = 500
 const DRAIN_MS = 7_000
+/** A member that must end tells the group, so that others need not wait for its session to run out. */
+const LEAVE_MS = 2_000
 
 /**
  * kafkajs as a source of records and of fenced commits. Batches only fill buffers; each partition's own loop
@@ -75,6 +77,12 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const budget = createBufferBudget()
   const slots = createSlots(INSERTS_AT_ONCE)
   let session: OwnedSession | undefined
+  const fail = (error: Error) => {
+    session?.end()
+    const end = () => deps.onCrash(error)
+    setTimeout(end, LEAVE_MS)
+    consumer.disconnect().then(end, end)
+  }
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     const assigned = payload.memberAssignment[topic] ?? []
@@ -82,7 +90,11 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
     const previous = session?.ended ?? Promise.resolve()
-    session = openSession({ ...deps, admin, consumer, topic, commits, budget, slots }, assigned, previous)
+    session = openSession(
+      { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, slots },
+      assigned,
+      previous,
+    )
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     session?.end()

@@ -58,6 +58,9 @@ export async function decideStart(
     const stored = facts.seenEnd ?? (await facts.cutEnd())
     if (stored === undefined && (committed < 0 || ofAnotherTopic))
       return { start: low, declared: undefined, era: '0', rewound: false }
+    // All that Kafka still has came after what is stored: nothing could be read twice.
+    if (stored !== undefined && stored <= low && metadata === undefined)
+      return { start: low, declared: undefined, era: newEra(), rewound: false }
     if (recover) return rewind()
     if (committed < 0 || ofAnotherTopic)
       return refuse('offsets_lost', `no committed offset, yet ClickHouse holds records up to ${stored}`)
