@@ -1,6 +1,7 @@
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { type ClickHouseClient, createClickHouse } from './client.ts'
+import { migrateUsers } from './migrate-users.ts'
 import { type MigrationParameters, readMigrations } from './read-migrations.ts'
 
 /** Codes of the errors that migrations throw. */
@@ -56,6 +57,7 @@ export async function migrateClickHouse(config: Config, folder: URL = FOLDER): P
         clickhouse_settings: { async_insert: 0 },
       })
     }
+    await migrateUsers(client, parameters, config.clickhouse.biPassword)
   } finally {
     await client.close()
   }

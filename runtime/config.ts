@@ -19,6 +19,8 @@ const Environment = z.object({
     .default('ebb'),
   /** Name of a ClickHouse cluster: Replicated engines and ON CLUSTER from the same SQL; '' for one server. */
   EBB_CLICKHOUSE_CLUSTER: z.string().regex(/^\w*$/).default(''),
+  /** Password of the analysts' user `bi`; '' leaves users as they are. */
+  EBB_BI_PASSWORD: z.string().default(''),
   EBB_POSTGRES_URL: z.url().default('postgres://ebb@127.0.0.1:5432/ebb'),
   EBB_KEYRING_URL: z.url().default('postgres://ebb@127.0.0.1:5432/keyring'),
   EBB_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
@@ -43,7 +45,7 @@ export interface Config {
   logLevel: z.infer<typeof Environment>['EBB_LOG_LEVEL']
   kafka: { brokers: string[]; topicPrefix: string }
   /** `database` holds the tables; the analysts' views are in `biDatabase`: `bi` or `bi_…`, since a grant can match a prefix only. */
-  clickhouse: { url: string; database: string; biDatabase: string; cluster: string }
+  clickhouse: { url: string; database: string; biDatabase: string; cluster: string; biPassword: string }
   postgres: { url: string; keyringUrl: string }
   temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
   s3: { endpoint: string; accessKey: string; secretKey: string }
@@ -74,6 +76,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       database: env.EBB_CLICKHOUSE_DATABASE,
       biDatabase: env.EBB_CLICKHOUSE_DATABASE === 'ebb' ? 'bi' : `bi_${env.EBB_CLICKHOUSE_DATABASE}`,
       cluster: env.EBB_CLICKHOUSE_CLUSTER,
+      biPassword: env.EBB_BI_PASSWORD,
     },
     postgres: { url: env.EBB_POSTGRES_URL, keyringUrl: env.EBB_KEYRING_URL },
     temporal: {

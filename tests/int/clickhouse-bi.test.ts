@@ -84,18 +84,17 @@ test('no expression of the reader is evaluated on a hidden row', async () => {
     ]
     for (const attack of attacks) {
       await ask(bi, `SELECT * FROM ${view} WHERE ${attack}`)
-      await ask(bi, `SELECT * FROM ${view} PREWHERE 1 WHERE 1`).catch(() => undefined)
-      await ask(
-        bi,
-        `SELECT count() FROM ${view} AS a JOIN ${view} AS b USING (app) WHERE ${attack.replaceAll(/\b(users)\b/g, 'a.users')}`,
-      ).catch(refusedForSyntax)
       await ask(bi, `SELECT ${attack} AS x, count() FROM ${view} GROUP BY x HAVING x >= 0 ORDER BY x LIMIT 1`)
     }
   }
 })
 
 test('the probe does hit a hidden row where no wall stands', async () => {
-  await expect(ask(admin, `SELECT * FROM metrics_batch_daily WHERE throwIf(users < 5) = 0`)).rejects.toThrow()
+  const unwalled = `SELECT app, event, uniqMerge(users) AS people FROM metrics_minute GROUP BY app, event HAVING people >= 5`
+  await expect(
+    ask(admin, `SELECT * FROM (${unwalled}) WHERE throwIf(event = 'hidden_event') = 0`),
+  ).rejects.toThrow()
+  expect((await ask(admin, unwalled)).length).toBeGreaterThan(0)
 })
 
 test('what is left when shown cells are taken from a total is nothing, or five people and more', async () => {
@@ -158,8 +157,3 @@ test('every view and column says what it is', async () => {
   expect(new Set(columns.map((column) => column.table))).toEqual(new Set(VIEWS))
   expect(columns.filter((column) => column.comment.length < 5)).toEqual([])
 })
-
-function refusedForSyntax(error: unknown): void {
-  if (error instanceof Error && /ambiguous|identifier/i.test(error.message)) return
-  throw error
-}

@@ -1,0 +1,81 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createClickHouse } from '../../clickhouse/client.ts'
+import { migrateClickHouse } from '../../clickhouse/migrate.ts'
+import { readUserStatements } from '../../clickhouse/migrate-users.ts'
+import { createStage, type Stage } from '../stage.ts'
+import { ask } from './clickhouse-rows.ts'
+
+const SQL = fileURLToPath(new URL('../../clickhouse/sql/', import.meta.url))
+
+let stage: Stage
+let folder: string
+beforeAll(async () => {
+  stage = await createStage({ migrate: false })
+  folder = await mkdtemp(join(tmpdir(), 'ebb-sql-'))
+  await cp(SQL, folder, { recursive: true })
+})
+afterAll(async () => {
+  await stage?.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const migrate = () => migrateClickHouse(stage.config, pathToFileURL(`${folder}/`))
+
+test('several processes may migrate at once, and again', async () => {
+  await Promise.all([migrate(), migrate(), migrate()])
+  await migrate()
+  const client = createClickHouse(stage.config)
+  const versions = await ask<{ version: number }>(
+    client,
+    'SELECT DISTINCT version FROM migrations ORDER BY version',
+  )
+  await client.close()
+  expect(versions.map((row) => row.version)).toEqual(versions.map((_, index) => index + 1))
+  expect(versions.length).toBeGreaterThanOrEqual(4)
+})
+
+test('a file that failed half-way is named, and run whole once it is mended', async () => {
+  const next = join(folder, '0005_next.sql')
+  await writeFile(
+    next,
+    'CREATE TABLE IF NOT EXISTS {db}.next (n UInt8) ENGINE = {engine:MergeTree} ORDER BY n;\nSELEKT 1;\n',
+  )
+  await expect(migrate()).rejects.toMatchObject({
+    code: 'migration_failed',
+    message: expect.stringContaining('0005_next.sql, statement 2'),
+  })
+  await writeFile(
+    next,
+    'CREATE TABLE IF NOT EXISTS {db}.next (n UInt8) ENGINE = {engine:MergeTree} ORDER BY n;\n',
+  )
+  await migrate()
+})
+
+test('a file that changed after it was applied is refused', async () => {
+  await writeFile(join(folder, '0005_next.sql'), 'SELECT 1;\n')
+  await expect(migrate()).rejects.toMatchObject({ code: 'migration_changed' })
+})
+
+test('an older program refuses a newer database', async () => {
+  await rm(join(folder, '0005_next.sql'))
+  await expect(migrate()).rejects.toMatchObject({ code: 'migration_unknown' })
+})
+
+test('the statements for a real server’s users are ClickHouse’s own grammar', async () => {
+  const client = createClickHouse(stage.config, { database: '' })
+  for (const cluster of ['', 'main']) {
+    for (const statement of await readUserStatements({ database: 'ebb', biDatabase: 'bi', cluster }, 'x')) {
+      const result = await client.query({
+        query: 'SELECT formatQuery({statement:String}) AS text',
+        query_params: { statement },
+        format: 'JSONEachRow',
+      })
+      expect(await result.json()).toHaveLength(1)
+    }
+  }
+  await client.close()
+})
