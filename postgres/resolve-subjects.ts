@@ -27,7 +27,7 @@ export interface ResolverDeps {
   /** Database `ebb`. */
   postgres: Postgres
   keyring: Keyring
-  /** People kept in memory, about 550 bytes each. */
+  /** People kept in memory, about 200 bytes each. Default 200,000. */
   capacity?: number
   windowMs?: number
 }
@@ -37,12 +37,14 @@ interface Miss {
   app: string
 }
 
+const TOKEN_BYTES = 16
+
 /** At most this many look-ups wait; a person waits with 100 bytes, so that is 2 MB. */
 const PENDING_LIMIT = 20_000
 
 /** Finds, or makes, the keys of people by handle: from memory, else batched from Postgres. */
 export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
-  const known = createRecentMap<SubjectKeys>(deps.capacity ?? 200_000)
+  const known = createRecentMap<string>(deps.capacity ?? 200_000)
   const look = batchMisses<Miss, SubjectKeys>((misses) => resolveMisses(deps, misses), {
     windowMs: deps.windowMs ?? 2,
     batchSize: 1_000,
@@ -51,7 +53,7 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
   })
   const ask = async (handle: Buffer, key: string, app: string): Promise<SubjectKeys> => {
     const keys = await look(key, { handle, app })
-    known.set(key, keys)
+    known.set(key, pack(keys))
     return keys
   }
   return {
@@ -60,15 +62,25 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
       let complete = true
       for (const handle of handles) {
         const key = handle.toString('latin1')
-        const keys = known.get(key)
-        if (keys === undefined) complete = false
-        found.push(keys ?? ask(handle, key, app))
+        const packed = known.get(key)
+        if (packed === undefined) complete = false
+        found.push(packed === undefined ? ask(handle, key, app) : unpack(packed))
       }
       return complete ? (found as SubjectKeys[]) : Promise.all(found)
     },
     forget: (handle) => known.delete(handle.toString('latin1')),
     cached: () => known.size(),
   }
+}
+
+/** Keys wait in the cache as one text of one byte a character: two Buffers would take six times the memory. */
+function pack(keys: SubjectKeys): string {
+  return Buffer.concat([keys.token, keys.idKey]).toString('latin1')
+}
+
+function unpack(packed: string): SubjectKeys {
+  const bytes = Buffer.from(packed, 'latin1')
+  return { token: bytes.subarray(0, TOKEN_BYTES), idKey: bytes.subarray(TOKEN_BYTES) }
 }
 
 interface SubjectRow {
