@@ -13,6 +13,8 @@ export interface EngineContext {
   environment: Record<string, string | undefined>
   ports: PortReservations
   report: (line: string) => void
+  /** Aborted when another engine has failed: a build of minutes must not hold back its error. */
+  signal: AbortSignal
 }
 
 export interface StartedEngine {

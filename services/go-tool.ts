@@ -49,6 +49,7 @@ async function build(tool: GoTool, context: EngineContext, folder: string): Prom
     environment: { ...context.environment, GOBIN: bin, GOFLAGS: '', CGO_ENABLED: '0' },
     task,
     report: context.report,
+    signal: context.signal,
   })
   await rename(join(bin, tool.name), join(folder, tool.name))
 }

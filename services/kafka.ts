@@ -119,9 +119,13 @@ async function ensureJars(context: EngineContext): Promise<string> {
  */
 export async function fetchJars(
   folder: string,
-  options: { pom: string; task: string; context: Pick<EngineContext, 'environment' | 'report'> },
+  options: {
+    pom: string
+    task: string
+    context: Pick<EngineContext, 'environment' | 'report'> & { signal?: AbortSignal }
+  },
 ): Promise<void> {
-  const { environment, report } = options.context
+  const { environment, report, signal } = options.context
   const maven = await findOnPath('mvn', environment)
   if (!maven)
     throw new EbbError(
@@ -136,6 +140,7 @@ export async function fetchJars(
     cwd: folder,
     task: options.task,
     report,
+    ...(signal && { signal }),
   })
 }
 

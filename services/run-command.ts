@@ -37,6 +37,8 @@ export async function runCommand(
     /** What is being done, for the progress lines: `building temporal 1.5.1 with Go`. */
     task: string
     report: (line: string) => void
+    /** Ends the command when another part of the start has failed. */
+    signal?: AbortSignal
     user?: { uid: number; gid: number }
   },
 ): Promise<string> {
@@ -49,6 +51,7 @@ export async function runCommand(
       env: options.environment,
       cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.signal && { signal: options.signal }),
       ...options.user,
     })
     // When we are told to end in the middle of a build, the build ends too.
@@ -65,7 +68,9 @@ export async function runCommand(
       tail = (tail + text).slice(-KEPT_OUTPUT)
     })
     const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
+      child.once('error', (error) => {
+        reject(new EbbError('command_failed', `${options.task}: ${error.message}`, { cause: error }))
+      })
       child.once('close', resolve)
     })
     if (code !== 0)

@@ -72,6 +72,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
     await ports.release()
     await releaseHome()
   }
+  const abort = new AbortController()
   const startOne = async (name: EngineName) => {
     const startedAt = Date.now()
     const started = await STARTERS[name]({
@@ -79,6 +80,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
       environment: given,
       ports,
       report: (line) => report(`${name}: ${line}`),
+      signal: abort.signal,
     })
     Object.assign(environment, started.environment)
     if (started.process) supervised.set(name, started.process)
@@ -88,11 +90,15 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
     report(`${name}: ${how}`)
   }
 
-  const results = await Promise.allSettled((options.only ?? [...ENGINE_NAMES]).map(startOne))
-  const failure = results.find((result) => result.status === 'rejected')
-  if (failure) {
+  const starts = (options.only ?? [...ENGINE_NAMES]).map(startOne)
+  try {
+    await Promise.all(starts)
+  } catch (error) {
+    abort.abort()
+    // What was starting side by side is waited for, so that nothing comes up after the stop.
+    await Promise.allSettled(starts)
     await stop()
-    throw failure.reason
+    throw error
   }
 
   const require = (name: EngineName): SupervisedProcess => {

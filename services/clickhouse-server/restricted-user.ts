@@ -7,7 +7,7 @@ import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
 import { quoteName, quoteString } from './quote-sql.ts'
 import { rewriteShow } from './rewrite-show.ts'
-import { OPEN_DATABASE, QUERIES_PER_MINUTE } from './users.ts'
+import { LIMITS, OPEN_DATABASE, QUERIES_PER_MINUTE } from './users.ts'
 
 /** Holds the definer views of running statements, in memory. */
 const VIEWS = 'ebb_restricted'
@@ -45,6 +45,9 @@ export async function createRestrictedUsers(engine: Engine): Promise<RestrictedU
     const ast = await rows(engine, connection, `EXPLAIN AST ${text}`)
     checkAst(parseAst(ast), tableFunctions)
     const definer = `DEFINER = ${quoteName(request.user)} SQL SECURITY DEFINER`
+    // Making the view analyses the statement, which folds constants: that is bounded too.
+    const limits = Object.entries(LIMITS).map(([name, value]) => `${name} = ${value}`)
+    await engine.query(connection, `SET ${limits.join(', ')}`, 'Null')
     await engine.query(
       connection,
       `USE ${quoteName(database)}; CREATE VIEW ${view} ${definer} AS ${text}`,

@@ -38,12 +38,13 @@ function configXml(usersFile: string, backups: string): string {
     <cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
     <max_cleanup_delay_period>1</max_cleanup_delay_period>
   </merge_tree>
-  <!-- Small caches: the whole process stays below 2 GB. -->
+  <!-- The process stays below 2 GB: the allocator keeps about half as much again as the engine counts. -->
   <mark_cache_size>134217728</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <index_mark_cache_size>33554432</index_mark_cache_size>
   <primary_index_cache_size>67108864</primary_index_cache_size>
-  <max_server_memory_usage>1700000000</max_server_memory_usage>
+  <query_condition_cache_size>33554432</query_condition_cache_size>
+  <max_server_memory_usage>1200000000</max_server_memory_usage>
 </clickhouse>
 `
 }
@@ -54,7 +55,11 @@ function usersXml(users: User[]): string {
   <profiles>
     <default>
       <async_insert>0</async_insert>
-      <max_memory_usage>1200000000</max_memory_usage>
+      <max_memory_usage>800000000</max_memory_usage>
+      <max_bytes_before_external_group_by>250000000</max_bytes_before_external_group_by>
+      <max_bytes_before_external_sort>250000000</max_bytes_before_external_sort>
+      <max_bytes_ratio_before_external_group_by>0</max_bytes_ratio_before_external_group_by>
+      <max_bytes_ratio_before_external_sort>0</max_bytes_ratio_before_external_sort>
     </default>
     <restricted><readonly>2</readonly>${limits.join('')}</restricted>
   </profiles>

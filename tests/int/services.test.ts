@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -213,6 +213,23 @@ describe('what is missing or given', () => {
       code: 'missing_tool',
       message: expect.stringMatching(new RegExp(`${tool}[^]*${command}`)),
     })
+  })
+
+  test('what is missing is said at once, not after the builds that run beside it', async () => {
+    const home = await newHome()
+    const bin = join(home, 'bin')
+    await mkdir(bin)
+    // A Go that takes for ever, and no Java.
+    await writeFile(join(bin, 'go'), '#!/bin/sh\nexec /bin/sleep 300\n', { mode: 0o755 })
+    const startedAt = Date.now()
+    const start = startEngines({
+      home,
+      only: ['temporal', 's3', 'kafka'],
+      ports: 'free',
+      environment: { PATH: bin, HOME: home },
+    })
+    await expect(start).rejects.toMatchObject({ code: 'missing_tool' })
+    expect(Date.now() - startedAt).toBeLessThan(10_000)
   })
 
   test('an engine given by URL is used as it is, and nothing is started for it', async () => {
