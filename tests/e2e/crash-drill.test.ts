@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+interface DrillReport {
+  kills: number
+  acked: number
+  stored: number
+  lost: number
+  duplicated: number
+  viewsEqualRaw: boolean
+}
+
+/** Runs the crash drill as a person would. @returns its exit code and the line of JSON that it ends with */
+async function drill(...args: string[]): Promise<{ code: number | null; report: DrillReport }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'drills/crash.ts', ...args], { cwd: ROOT })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    output += chunk
+  })
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const last = output.trim().split('\n').at(-1)!
+  if (!last.startsWith('{')) throw new Error(`the drill ended with ${code}:\n${output.slice(-2_000)}`)
+  return { code, report: JSON.parse(last) as DrillReport }
+}
+
+describe('the crash drill', () => {
+  it('finds every acknowledged event once after kills and pauses', { timeout: 240_000 }, async () => {
+    const { code, report } = await drill('--kills', '4', '--seed', '11')
+    expect(report).toMatchObject({ kills: 4, lost: 0, duplicated: 0, viewsEqualRaw: true })
+    expect(report.stored).toBeGreaterThanOrEqual(report.acked)
+    expect(report.acked).toBeGreaterThan(1_000)
+    expect(code).toBe(0)
+  })
+
+  it.each([
+    { variant: 'no-token', points: 'ingest.after-insert,ingest.after-seen', fails: 'duplicated' },
+    { variant: 'commit-first', points: 'ingest.before-insert', fails: 'lost' },
+    { variant: 'no-seen', points: 'collector.after-produce-before-answer', fails: 'duplicated' },
+  ] as const)(
+    'notices ingest broken by $variant: $fails',
+    { timeout: 240_000 },
+    async ({ variant, points, fails }) => {
+      const { code, report } = await drill(
+        '--kills',
+        '2',
+        '--seed',
+        '5',
+        '--break',
+        variant,
+        '--points',
+        points,
+      )
+      expect(report[fails]).toBeGreaterThan(0)
+      expect(code).toBe(1)
+    },
+  )
+})
