@@ -244,6 +244,23 @@ describe('the user bi is bounded', () => {
     expect(performance.now() - from).toBeLessThan(5000)
   })
 
+  test('by memory already while the statement is analysed', async () => {
+    const answer = await server.ask(
+      "SELECT length(arrayStringConcat(arrayMap(x -> repeat('x', 1000), range(1000000)))) AS n",
+      bi,
+    )
+    expect(answer.code).toBe('241')
+  })
+
+  test('and gets rows in the order it asked for', async () => {
+    const answer = await server.ask(
+      'SELECT number AS n FROM numbers_mt(300000) ORDER BY cityHash64(n), n',
+      bi,
+    )
+    const straight = await server.ask('SELECT number AS n FROM numbers_mt(300000) ORDER BY cityHash64(n), n')
+    expect(answer.text === straight.text).toBe(true)
+  })
+
   test('shares no session with default, and takes a session id without keeping anything', async () => {
     await server.ask('CREATE TEMPORARY TABLE kept (a String)', { parameters: { session_id: 'shared' } })
     await server.ask(`INSERT INTO kept VALUES ('${SECRET}')`, { parameters: { session_id: 'shared' } })
