@@ -22,9 +22,7 @@ export interface PastDay {
   revenue: Map<string, bigint>
 }
 
-/**
- * The past days that may be shown: at least K people stand behind one of their rows, so at least K behind the day.
- */
+/** The past days, of rows with K people or more; the others are in no figure. */
 export function sumPastDays(history: readonly DailyMetric[]): Map<string, PastDay> {
   const days = new Map<string, PastDay & { people: number }>()
   for (const row of history) {
@@ -37,13 +35,12 @@ export function sumPastDays(history: readonly DailyMetric[]): Map<string, PastDa
     }
     days.set(row.day, day)
     day.events += BigInt(row.events)
-    day.people = Math.max(day.people, row.users)
     if (row.event !== 'purchase') continue
     day.purchases += BigInt(row.events)
     if (row.currency === '') continue
     day.revenue.set(row.currency, (day.revenue.get(row.currency) ?? 0n) + parseMoney(row.revenue))
   }
-  return new Map([...days].filter(([, day]) => day.people >= K))
+  return days
 }
 
 /** Revenue of the day by currency over all apps, with the people behind it; largest first. */
@@ -70,7 +67,7 @@ export function compareFigures(
   past: ReadonlyMap<string, PastDay>,
 ): Figure[] {
   const before = Array.from({ length: 7 }, (_, index) => addDays(day, -1 - index))
-  const raw = new Map(today.days.filter((row) => row.users >= K).map((row) => [row.day, row]))
+  const raw = new Map(today.days.map((row) => [row.day, row]))
   const figure = (
     name: string,
     currency: string,
@@ -78,7 +75,14 @@ export function compareFigures(
     of: (day: string) => bigint | null,
   ): Figure => {
     const values = before.map(of)
-    return { name, currency, today: value, before: values[0] ?? null, average: mean(values) }
+    // An average of money is rounded to cents, of counts to ones.
+    return {
+      name,
+      currency,
+      today: value,
+      before: values[0] ?? null,
+      average: mean(values, currency ? 100n : 1n),
+    }
   }
   const sum = (key: 'events' | 'users' | 'sessions') =>
     BigInt(today.apps.reduce((total, app) => total + app[key], 0))
@@ -87,17 +91,16 @@ export function compareFigures(
     return row ? BigInt(row[key]) : null
   }
   const purchases = today.events.filter((row) => row.event === 'purchase')
-  const buyers = purchases.reduce((total, row) => total + row.users, 0)
   const purchased = BigInt(purchases.reduce((total, row) => total + row.events, 0))
   return [
     figure('Events', '', sum('events'), (at) => past.get(at)?.events ?? null),
     figure('People', '', sum('users'), ofRaw('users')),
     figure('Sessions', '', sum('sessions'), ofRaw('sessions')),
-    ...(buyers >= K ? [figure('Purchases', '', purchased, (at) => past.get(at)?.purchases ?? null)] : []),
+    figure('Purchases', '', purchased, (at) => past.get(at)?.purchases ?? null),
     ...sumRevenue(today)
       .filter((row) => row.users >= K)
       .map((row) =>
-        figure('Revenue', row.currency, row.revenue, (at) => {
+        figure(`Revenue (${row.currency})`, row.currency, row.revenue, (at) => {
           const found = past.get(at)
           return found ? (found.revenue.get(row.currency) ?? 0n) : null
         }),
@@ -105,8 +108,10 @@ export function compareFigures(
   ]
 }
 
-function mean(values: (bigint | null)[]): bigint | null {
+function mean(values: (bigint | null)[], unit: bigint): bigint | null {
   const known = values.filter((value) => value !== null)
   if (known.length === 0) return null
-  return known.reduce((sum, value) => sum + value, 0n) / BigInt(known.length)
+  const sum = known.reduce((total, value) => total + value, 0n)
+  const per = BigInt(known.length) * unit
+  return ((sum + per / 2n) / per) * unit
 }

@@ -70,8 +70,7 @@ function drawColumns(panel: Columns, y: number): { svg: string; height: number }
   const max = ticks.at(-1) ?? 1
 
   const out = [heading(panel.title, y)]
-  const legend = panel.line ? `<tspan class="right">● ${escapeXml(panel.line.label)}</tspan>` : ''
-  out.push(text(MARGIN.left, y + 46, `<tspan>■ ${escapeXml(panel.valueLabel)}</tspan>  ${legend}`, 'small'))
+  out.push(drawLegend(panel, y + 46))
   for (const tick of ticks) {
     const at = round(toY(tick, max))
     out.push(`<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${at}" y2="${at}"/>`)
@@ -93,6 +92,16 @@ function drawColumns(panel: Columns, y: number): { svg: string; height: number }
   })
   if (panel.line) out.push(drawLine(panel.line.values, step, top, bottom))
   return { svg: out.join('\n'), height: MARGIN.top + COLUMNS_HEIGHT + MARGIN.bottom }
+}
+
+function drawLegend(panel: Columns, y: number): string {
+  const entries = [
+    `<tspan class="bar">■</tspan> ${escapeXml(panel.valueLabel)}`,
+    ...(panel.line ? [`<tspan class="right">● ${escapeXml(panel.line.label)}</tspan>`] : []),
+    ...(panel.values.includes(null) ? ['<tspan class="quiet">▨ too few people to show</tspan>'] : []),
+  ]
+  // A no-break space: SVG folds others into one.
+  return text(MARGIN.left, y, entries.join('\u00a0\u00a0\u00a0'), 'small')
 }
 
 /** The line breaks where a value is missing: a gap is not a zero. */

@@ -1,8 +1,7 @@
-/**
- * Groups of fewer people than this are not shown to anyone: a figure about four people is nearly a figure about one.
- * The views of `bi` hold the same bound.
- */
-export const K = 5
+import { K_PEOPLE } from '../clickhouse/day-marts.ts'
+
+/** Groups of fewer people than this are not shown to anyone; the bound of `bi`, where it is argued. */
+export const K = K_PEOPLE
 
 export interface Guarded<T> {
   shown: T[]
@@ -23,4 +22,14 @@ export function guardSmallGroups<T extends { users: number }>(rows: readonly T[]
     hiddenUsers += smallest.users
   }
   return { shown, hidden: rows.length - shown.length }
+}
+
+/** Guards each app by itself: people are counted by app, and so is the total that a hidden row could be taken from. */
+export function guardByApp<T extends { app: string; users: number }>(rows: readonly T[]): Guarded<T> {
+  const shown = new Set(
+    [...new Set(rows.map((row) => row.app))].flatMap(
+      (app) => guardSmallGroups(rows.filter((row) => row.app === app)).shown,
+    ),
+  )
+  return { shown: rows.filter((row) => shown.has(row)), hidden: rows.length - shown.size }
 }

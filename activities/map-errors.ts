@@ -5,7 +5,20 @@ import type { Logger } from '../runtime/logger.ts'
 import type { EtlErrorCode } from '../schemas/etl.ts'
 
 /** Codes that no retry of the same activity mends. */
-const FINAL: ReadonlySet<string> = new Set<EtlErrorCode>(['bad_period', 'staging_dirty'])
+const FINAL: ReadonlySet<string> = new Set<EtlErrorCode>([
+  'bad_period',
+  'bad_day',
+  'bad_month',
+  'staging_dirty',
+  'query_refused',
+])
+
+/**
+ * ClickHouse's codes for a query that is wrong in itself: unknown function or identifier, illegal types or aggregation,
+ * type mismatch, syntax. Three hours of retries would only hide our bug. A missing table is not among them: migrations
+ * bring it.
+ */
+const REFUSED = new Set(['42', '43', '46', '47', '53', '62', '184', '215'])
 
 /**
  * One of the two edges where errors are mapped: a failure enters a workflow's history with a closed code as its type and
@@ -15,16 +28,17 @@ const FINAL: ReadonlySet<string> = new Set<EtlErrorCode>(['bad_period', 'staging
 export function toApplicationFailure(error: unknown): ApplicationFailure | CancelledFailure {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error
   const { code, message } = describe(error)
-  return ApplicationFailure.create({ type: code, message, nonRetryable: FINAL.has(code) })
+  const failure = ApplicationFailure.create({ type: code, message, nonRetryable: FINAL.has(code) })
+  // It would name this function and the machine's folders: nothing that an operator needs in a history.
+  failure.stack = ''
+  return failure
 }
 
 function describe(error: unknown): { code: string; message: string } {
   if (error instanceof EbbError) return { code: error.code, message: error.message }
   if (error instanceof ClickHouseError) {
-    return {
-      code: 'clickhouse_failed',
-      message: `ClickHouse answered with code ${error.code} ${error.type ?? ''}`,
-    }
+    const code = REFUSED.has(error.code) ? 'query_refused' : 'clickhouse_failed'
+    return { code, message: `ClickHouse answered with code ${error.code} ${error.type ?? ''}` }
   }
   const system = systemCode(error)
   if (system?.startsWith('E')) return { code: 'unreachable', message: `system error ${system}` }

@@ -12,7 +12,7 @@ import {
   moneyToNumber,
   parseMoney,
 } from './format-figures.ts'
-import { guardSmallGroups, K } from './guard-small-groups.ts'
+import { K } from './guard-small-groups.ts'
 import type { RenderedReport } from './write-report.ts'
 
 const HISTORY_MONTHS = 13
@@ -31,15 +31,16 @@ interface Month {
   events: number
   purchases: number
   revenue: Map<string, bigint>
-  /** The most people behind one of its rows: the month is shown when they are K or more. */
-  people: number
 }
 
 /** Month over month, as Markdown, chart and terminal text; groups of fewer than K people are in none of them. Pure. */
 export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
   const { month } = input
+  // Rows of few people are in no figure, so that no total gives them away.
+  const trends = input.trends.filter((row) => row.users >= K)
+  const hidden = input.trends.filter((row) => row.month === month && row.users < K).length
   const name = `monthly_trends_${month}`
-  const months = sumMonths(input.trends).filter((one) => one.people >= K)
+  const months = sumMonths(trends)
   const currencies = [...new Set(months.flatMap((one) => [...one.revenue.keys()]))].sort()
   const overview = [
     [
@@ -53,7 +54,7 @@ export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
     ],
     ...months.map((one) => monthRow(one, months, currencies)),
   ]
-  const { rows, hidden } = eventRows(input)
+  const rows = eventRows(month, trends)
   const events = [['App', 'Event', 'Events', 'Month before', 'Change', 'People', 'Change'], ...rows]
   const current = months.find((one) => one.month === month)
   const opening = current
@@ -94,15 +95,13 @@ function sumMonths(trends: readonly MonthlyTrend[]): Month[] {
       events: 0,
       purchases: 0,
       revenue: new Map(),
-      people: 0,
     }
     months.set(row.month, month)
     month.days = Math.max(month.days, row.days)
     month.events += row.events
-    month.people = Math.max(month.people, row.users)
     if (row.event !== 'purchase') continue
     month.purchases += row.events
-    if (row.currency === '' || row.users < K) continue
+    if (row.currency === '') continue
     month.revenue.set(row.currency, (month.revenue.get(row.currency) ?? 0n) + parseMoney(row.revenue))
   }
   return [...months.values()].sort((a, b) => a.month.localeCompare(b.month))
@@ -128,8 +127,8 @@ function monthRow(one: Month, months: Month[], currencies: string[]): string[] {
   ]
 }
 
-/** The month's rows by app and event, currencies folded; compared only where the month before may be shown too. */
-function eventRows({ month, trends }: MonthlyTrendsInput): { rows: string[][]; hidden: number } {
+/** The month's rows by app and event, currencies folded. */
+function eventRows(month: string, trends: readonly MonthlyTrend[]): string[][] {
   const fold = (of: string) => {
     const rows = new Map<string, { app: string; event: string; events: number; users: number }>()
     for (const row of trends.filter((one) => one.month === of)) {
@@ -137,16 +136,14 @@ function eventRows({ month, trends }: MonthlyTrendsInput): { rows: string[][]; h
       const known = rows.get(key) ?? { app: row.app, event: row.event, events: 0, users: 0 }
       rows.set(key, known)
       known.events += row.events
-      // People of two currencies may be the same: the larger count is a lower bound, which is what k asks for.
+      // People of two currencies may be the same, so the larger count is what can be said.
       known.users = Math.max(known.users, row.users)
     }
     return rows
   }
   const before = fold(addMonths(month, -1))
-  const { shown, hidden } = guardSmallGroups([...fold(month).values()])
-  const rows = shown.map((row) => {
-    const found = before.get(JSON.stringify([row.app, row.event]))
-    const then = found && found.users >= K ? found : null
+  return [...fold(month).values()].map((row) => {
+    const then = before.get(JSON.stringify([row.app, row.event]))
     return [
       row.app,
       row.event,
@@ -157,7 +154,6 @@ function eventRows({ month, trends }: MonthlyTrendsInput): { rows: string[][]; h
       formatChange(row.users, then?.users ?? null),
     ]
   })
-  return { rows, hidden }
 }
 
 function toChart(input: MonthlyTrendsInput, months: Month[], currency: string | undefined): string {

@@ -6,6 +6,7 @@ import type { RejectedCounts } from '../kafka/read-rejections.ts'
 import { addDays, startOfDay } from '../schemas/day.ts'
 import type { EtlActivities } from '../schemas/etl.ts'
 import { beatWhile } from './beat-while.ts'
+import { K } from './guard-small-groups.ts'
 import { renderBusinessReport } from './render-business-report.ts'
 import { writeReport } from './write-report.ts'
 
@@ -22,7 +23,7 @@ export function createWriteBusinessReport(deps: {
     beatWhile(async () => {
       const end = startOfDay(addDays(day, 1))
       const [today, history, comparison, rejected] = await Promise.all([
-        readBusinessDay(deps.clickhouse, day),
+        readBusinessDay(deps.clickhouse, day, K),
         readDailyMetrics(deps.clickhouse, {
           from: addDays(day, 1 - HISTORY_DAYS),
           to: addDays(day, -1),

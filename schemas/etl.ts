@@ -111,10 +111,14 @@ export interface EtlActivities {
 /** Why a step failed; the `type` of its ApplicationFailure. */
 export type EtlErrorCode =
   | 'bad_period'
+  | 'bad_day'
+  | 'bad_month'
   | 'ingest_behind'
   | 'staging_dirty'
   | 'kafka_unavailable'
   | 'clickhouse_failed'
+  | 'query_refused'
+  | 'unreachable'
   | 'report_unwritable'
   | 'internal'
 
