@@ -359,6 +359,16 @@ describe('identity', () => {
     expect(dropped.get('own_identifier')).toBe(1)
   })
 
+  test('a group id is not kept, and not found in a trait either', () => {
+    const { draft, dropped } = admitOne({
+      type: 'group',
+      groupId: 'class-5b-nord',
+      traits: { plan: 'class-5b-nord' },
+    })
+    expect(draft.props).toBe('{}')
+    expect(dropped).toEqual({ trait: 1, own_identifier: 1 })
+  })
+
   test('a quantity that equals a short user id is no leak', () => {
     const { persons } = admitEvents([{ userId: '2', ...track('add_to_cart', { quantity: 2, name: '2' }) }])
     expect(persons[0]?.events[0]?.props).toBe('{"quantity":2}')

@@ -141,8 +141,7 @@ function readNumber(property: CompiledProperty, value: number, work: Work): bool
   }
   if (!(value >= property.min && value <= property.max)) return false
   if (property.type === 'integer' && !Number.isInteger(value)) return false
-  // Adding 0 turns -0 into 0.
-  work.json += `${property.jsonKey}${value + 0},`
+  work.json += `${property.jsonKey}${value},`
   return true
 }
 

@@ -103,3 +103,10 @@ test('a truncated or longer buffer is refused', () => {
   expect(() => decodeRows(bytes.subarray(0, -1))).toThrow(RangeError)
   expect(() => decodeRows(Buffer.concat([bytes, Buffer.from([5])]))).toThrow(RangeError)
 })
+
+test('a hash of zero becomes one, since zero stands for no id', () => {
+  const writer = createRowWriter()
+  writer.hash64('\0'.repeat(32))
+  writer.hash64('')
+  expect(writer.take().toString('hex')).toBe('01000000000000000000000000000000')
+})
