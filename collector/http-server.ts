@@ -14,11 +14,11 @@ export interface ServerDeps extends AcceptDeps {
   logger: Logger
   /** Is the process up and not stopping? */
   healthy(): boolean
+  /** A slow client gets this long for its headers, and for all of its request: half-open ones do not pile up. */
+  headersTimeoutMs: number
+  requestTimeoutMs: number
 }
 
-/** A slow client gets this long for its headers, and for all of its request: half-open ones do not pile up. */
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 30_000
 /** Longer than the idle time of common load balancers (60 s), which else would meet a closed connection. */
 const KEEP_ALIVE_MS = 65_000
 const MAX_CONNECTIONS = 10_000
@@ -27,10 +27,10 @@ const MAX_CONNECTIONS = 10_000
 export function createCollectorServer(deps: ServerDeps): Server {
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: deps.headersTimeoutMs,
+      requestTimeout: deps.requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: 2_000,
+      connectionsCheckingInterval: Math.min(2_000, deps.headersTimeoutMs / 4),
       maxHeaderSize: 16 * 1024,
       // Small clients leave Host out; it says nothing to us, and Node's own refusal carries no code.
       requireHostHeader: false,

@@ -65,6 +65,8 @@ const server = createCollectorServer({
   logger,
   healthy: () => !stopping,
   now: Date.now,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
   ackTimeoutMs: 5_000,
   missFloorMs: 25,
 })

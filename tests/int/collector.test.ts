@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { Analytics } from '@segment/analytics-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -84,6 +86,39 @@ test("Segment's own Node library works unmodified: every call arrives, a flush e
   expect(
     JSON.stringify(own, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
   ).not.toContain('ada@')
+})
+
+test("Segment's library sends again what was answered with 503, under the same ids, and loses nothing", async () => {
+  const bodies: string[] = []
+  // Says "later" to the first request, and hands the others on.
+  const door = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', async () => {
+      bodies.push(Buffer.concat(chunks).toString())
+      if (bodies.length === 1) return response.writeHead(503, { 'retry-after': '1' }).end()
+      const answer = await fetch(`${collector.url}${request.url}`, {
+        method: 'POST',
+        headers: { authorization: request.headers.authorization! },
+        body: bodies.at(-1)!,
+      })
+      response.writeHead(answer.status).end(await answer.text())
+    })
+  })
+  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve))
+  const analytics = new Analytics({
+    writeKey,
+    host: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+  })
+  analytics.track({ anonymousId: 'patient', event: 'button_click', properties: { element: 'sent-again' } })
+  await analytics.closeAndFlush({ timeout: 10_000 })
+  door.close()
+  expect(bodies).toHaveLength(2)
+  const messageIds = bodies.map(
+    (body) => (JSON.parse(body) as { batch: { messageId: string }[] }).batch[0]!.messageId,
+  )
+  expect(messageIds[1]).toBe(messageIds[0])
+  expect(await rowsWith('sent-again')).toHaveLength(1)
 })
 
 test('Each call has a path of its own, and Segment’s short ones for browsers', async () => {
