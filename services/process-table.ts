@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -28,8 +29,11 @@ function isZombie(pid: number): boolean {
   }
 }
 
-/** The command line of a process as `ps` shows it; '' when there is no such process. */
+/** The command line of a process, words joined by spaces; '' when there is no such process. */
 export async function commandLineOf(pid: number): Promise<string> {
+  // Small Linux images have no `ps`; other systems have no /proc.
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  if (words !== '') return words.replaceAll('\0', ' ').trim()
   return run('ps', ['-ww', '-o', 'args=', '-p', String(pid)]).then(
     (result) => result.stdout.trim(),
     () => '',
