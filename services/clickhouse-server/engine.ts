@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { ClickHouseError } from './map-error.ts'
 
 /** A native connection; opaque. */
 export type Connection = unknown
@@ -63,7 +64,7 @@ export function openEngine(dataPath: string, configFile: string): Engine {
     close: (connection) => native.CloseConnection(connection),
     shutDown: () => native.CloseConnection(anchor),
     async query(connection, sql, format) {
-      const result = await native.QueryAsyncConnection(connection, sql, format)
+      const result = await native.QueryAsyncConnection(connection, whole(sql), format)
       const figures = {
         readRows: result.rowsRead,
         readBytes: result.bytesRead,
@@ -77,7 +78,7 @@ export function openEngine(dataPath: string, configFile: string): Engine {
       }
     },
     async insert(connection, sql) {
-      const result = await native.InsertRawAsyncConnection(connection, sql, Buffer.alloc(0), false)
+      const result = await native.InsertRawAsyncConnection(connection, whole(sql), Buffer.alloc(0), false)
       return {
         readRows: result.rowsWritten,
         readBytes: result.bytesWritten,
@@ -87,4 +88,11 @@ export function openEngine(dataPath: string, configFile: string): Engine {
       }
     },
   }
+}
+
+/** The native side reads a text up to its first NUL: what follows would be dropped unseen. */
+function whole(sql: string): string {
+  if (sql.includes('\0'))
+    throw new ClickHouseError(62, 'SYNTAX_ERROR', 'Syntax error: NUL in the text of a query')
+  return sql
 }

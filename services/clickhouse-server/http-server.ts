@@ -45,7 +45,8 @@ function fail(message: IncomingMessage, response: ServerResponse, error: unknown
     return
   }
   const code = codeOf(error)
-  const text = error instanceof Error ? error.message : String(error)
+  const said = error instanceof Error ? error.message : String(error)
+  const text = said.startsWith('Code:') ? said : `Code: ${code}. DB::Exception: ${said}. (STD_EXCEPTION)`
   const version = text.includes('(version ') ? '' : ' (version 26.7.2.1 (official build))'
   response.setHeader('x-clickhouse-exception-code', String(code))
   response.removeHeader('content-encoding')

@@ -26,6 +26,8 @@ export function unpackBody(
   if (create === undefined) return unpackByEngine(deps, message, encoding)
   const stream = create()
   message.on('error', (error) => stream.destroy(error))
+  // Whoever reads it hears of the error; without a reader it must not end the process.
+  stream.on('error', () => {})
   return message.pipe(stream)
 }
 

@@ -55,6 +55,7 @@ function usersXml(users: User[]): string {
   <profiles>
     <default>
       <async_insert>0</async_insert>
+      <deduplicate_blocks_in_dependent_materialized_views>1</deduplicate_blocks_in_dependent_materialized_views>
       <max_memory_usage>800000000</max_memory_usage>
       <max_bytes_before_external_group_by>250000000</max_bytes_before_external_group_by>
       <max_bytes_before_external_sort>250000000</max_bytes_before_external_sort>

@@ -262,6 +262,45 @@ describe('answers', () => {
   })
 })
 
+describe('broken requests', () => {
+  test('are answered or dropped, and the server goes on', async () => {
+    const packed = gzipSync(`INSERT INTO p.t (a, b) FORMAT TabSeparated\n${'1\tone\n'.repeat(200_000)}`)
+    const bodies: [Record<string, string>, Buffer][] = [
+      [{ 'content-encoding': 'gzip' }, Buffer.from('no gzip at all')],
+      [{ 'content-encoding': 'gzip' }, packed.subarray(0, packed.length / 2)],
+      [{ 'content-encoding': 'lz4' }, Buffer.from('no lz4 at all')],
+      [{ 'content-encoding': 'zstd' }, packed],
+      [{}, Buffer.from([0, 255, 1, 254])],
+      [{}, Buffer.from(`SELECT ${'('.repeat(5000)}`)],
+      [{ authorization: 'Basic nonsense' }, Buffer.from('SELECT 1')],
+      [{ 'x-clickhouse-format': "TSV'" }, Buffer.from('SELECT 1')],
+    ]
+    for (const [headers, body] of bodies) {
+      const answer = await server.ask(body, { headers })
+      expect(answer.status, answer.text).toBeGreaterThanOrEqual(400)
+    }
+    for (const path of [
+      '?query=%zz',
+      '?query=%00',
+      '//',
+      '/nothing',
+      `?query=SELECT+1&${'x=1&'.repeat(1000)}`,
+    ]) {
+      expect((await rawGet(path, {})).aborted).toBe(false)
+    }
+    // Uploads that break off at every stage of a packed body.
+    for (const part of [0.1, 0.5, 0.9]) {
+      await new Promise<void>((resolve) => {
+        const upload = httpRequest(server.url, { method: 'POST', headers: { 'content-encoding': 'gzip' } })
+        upload.on('error', () => resolve())
+        upload.write(packed.subarray(0, packed.length * part))
+        setTimeout(() => upload.destroy(), 50)
+      })
+    }
+    expect((await server.ask('SELECT count() FROM p.t')).text).toBe('0\n')
+  })
+})
+
 describe('sessions, running queries, concurrency', () => {
   test('a session keeps its temporary table and its database, a setting of one request ends with it', async () => {
     const session = { parameters: { session_id: 's1' } }
