@@ -24,15 +24,9 @@ export interface PastDay {
 
 /** The past days, of rows with K people or more; the others are in no figure. */
 export function sumPastDays(history: readonly DailyMetric[]): Map<string, PastDay> {
-  const days = new Map<string, PastDay & { people: number }>()
-  for (const row of history) {
-    const day = days.get(row.day) ?? {
-      day: row.day,
-      events: 0n,
-      purchases: 0n,
-      revenue: new Map(),
-      people: 0,
-    }
+  const days = new Map<string, PastDay>()
+  for (const row of history.filter((one) => one.users >= K)) {
+    const day = days.get(row.day) ?? { day: row.day, events: 0n, purchases: 0n, revenue: new Map() }
     days.set(row.day, day)
     day.events += BigInt(row.events)
     if (row.event !== 'purchase') continue

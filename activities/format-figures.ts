@@ -63,7 +63,8 @@ export function formatColumns(rows: string[][], textColumns = 1): string {
 }
 
 function escapeCell(cell: string): string {
-  return stripControl(cell).replace(/[\\`*_{}[\]<>#|!&]/g, (character) => `\\${character}`)
+  // An underscore within a word is no markup, and names of events read better without a stroke before it.
+  return stripControl(cell).replace(/[\\`*{}[\]<>#|!&]|(?<!\w)_|_(?!\w)/g, (character) => `\\${character}`)
 }
 
 /** Escape sequences in a path must not reach a terminal, line ends not a table. */

@@ -62,7 +62,7 @@ export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
     : `No figures for ${month}: it has no batch metrics, or fewer than ${K} people stand behind them.`
   const note =
     hidden > 0
-      ? `${hidden} rows are left out: fewer than ${K} people stand behind them, or behind one of them.`
+      ? `${hidden === 1 ? '1 row is' : `${hidden} rows are`} left out of all figures: fewer than ${K} people.`
       : ''
   const markdown = [
     `# Monthly trends ${month}`,

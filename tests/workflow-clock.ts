@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client'
 import { TestWorkflowEnvironment } from '@temporalio/testing'
-import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { Worker, type WorkflowBundle } from '@temporalio/worker'
 import { fetchTemporalTestServer } from '../services/temporal-test-server.ts'
 import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
 import { SEARCH_ATTRIBUTE_TYPES } from '../workers/temporal/ensure-search-attributes.ts'
 import type { dailyEtl } from '../workflows/index.ts'
+import { quietTemporal } from './quiet-temporal.ts'
 import { type Journal, type Script, stubEtlActivities } from './stub-etl.ts'
 
 export interface ClockedRun {
@@ -27,7 +28,7 @@ export interface WorkflowClock {
 
 /** Temporal's test server with the workflows bundled once. */
 export async function startWorkflowClock(): Promise<WorkflowClock> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') })
+  quietTemporal()
   const path = await fetchTemporalTestServer()
   const [environment, bundle] = await Promise.all([
     TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }),

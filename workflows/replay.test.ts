@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { Worker, type WorkflowBundle } from '@temporalio/worker'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
 import { historyFromJson } from '../tests/history-json.ts'
+import { quietTemporal } from '../tests/quiet-temporal.ts'
 import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
 import { dayAttribute, driftAttribute, rowsAttribute, stageAttribute } from './track-progress.ts'
 
@@ -13,7 +14,7 @@ const recorded = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
 describe('the workflows continue what an earlier version of them began', () => {
   let workflowBundle: WorkflowBundle
   beforeAll(async () => {
-    Runtime.install({ logger: new DefaultLogger('ERROR') })
+    quietTemporal()
     workflowBundle = await bundleWorkflows()
   }, 30_000)
 
