@@ -38,6 +38,8 @@ const Environment = z.object({
   EBB_EVENT_DEFINITIONS: z.string().default(''),
   /** File of the wrapping keys (mode 0600), made at the first start. Default: `<EBB_HOME>/keys.json`. */
   EBB_KEY_FILE: z.string().default(''),
+  /** An operator's word for one start, see docs/operating.md; '' for none. */
+  EBB_INGEST_RECOVER: z.enum(['', 'rewind']).default(''),
 })
 
 export interface Config {
@@ -51,6 +53,8 @@ export interface Config {
   s3: { endpoint: string; accessKey: string; secretKey: string }
   collector: { host: string; port: number }
   metricsPort: number
+  /** True: a partition whose offsets are lost is taken up from what ClickHouse holds. */
+  ingestRewinds: boolean
   eventDefinitionsFile: string
   keyFile: string
 }
@@ -88,6 +92,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     s3: { endpoint: env.EBB_S3_ENDPOINT, accessKey: env.EBB_S3_ACCESS_KEY, secretKey: env.EBB_S3_SECRET_KEY },
     collector: { host: env.EBB_COLLECTOR_HOST, port: env.EBB_COLLECTOR_PORT },
     metricsPort: env.EBB_METRICS_PORT,
+    ingestRewinds: env.EBB_INGEST_RECOVER === 'rewind',
     eventDefinitionsFile: env.EBB_EVENT_DEFINITIONS,
     keyFile: env.EBB_KEY_FILE || resolve(home, 'keys.json'),
   }

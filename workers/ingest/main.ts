@@ -46,7 +46,7 @@ const consumer = await consumeEvents({
   metrics: createIngestMetrics(registry),
   identity: identity!,
   breaks,
-  recover: process.env.EBB_INGEST_RECOVER === 'rewind',
+  recover: config.ingestRewinds,
   onCrash: crash,
 })
 const metrics = await serveMetrics(registry, config.metricsPort, consumer.isReady)

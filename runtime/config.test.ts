@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { readConfig } from './config.ts'
+
+const source = readFileSync(new URL('config.ts', import.meta.url), 'utf8')
+const guide = readFileSync(new URL('../docs/configuration.md', import.meta.url), 'utf8')
+const keysOf = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1]!).sort()
+
+describe('the configuration', () => {
+  it('has every key in docs/configuration.md, and no other', () => {
+    expect(keysOf(guide, /^\| `(EBB_\w+)`/gm)).toEqual(keysOf(source, /^ {2}(EBB_\w+): z/gm))
+  })
+
+  it('names the key that is wrong and does not show its value', () => {
+    const read = () => readConfig({ EBB_POSTGRES_URL: 'secret-no-url', EBB_COLLECTOR_PORT: '70000' })
+    expect(read).toThrow(/EBB_POSTGRES_URL.*EBB_COLLECTOR_PORT/)
+    expect(read).not.toThrow(/secret/)
+  })
+
+  it('gives the analysts a database of their own beside each', () => {
+    expect(readConfig({}).clickhouse.biDatabase).toBe('bi')
+    expect(readConfig({ EBB_CLICKHOUSE_DATABASE: 'stage' }).clickhouse.biDatabase).toBe('bi_stage')
+  })
+})
