@@ -1,5 +1,6 @@
 import { analyseQuery, type Statement } from './analyse-query.ts'
 import { checkAst, parseAst } from './check-ast.ts'
+import { countQueries } from './count-queries.ts'
 import type { Connection, Engine } from './engine.ts'
 import { inlineParameters } from './inline-parameters.ts'
 import { limitConcurrency } from './limit-concurrency.ts'
@@ -117,27 +118,6 @@ function withoutFormat({ sql, formatAt }: Statement): string {
     )
   }
   return sql.slice(0, formatAt.start)
-}
-
-/** The engine does not count quotas here, so the server does: statements started in a sliding minute. */
-function countQueries(most: number): (user: string) => void {
-  const windows = new Map<string, { since: number; count: number }>()
-  return (user) => {
-    const now = performance.now()
-    let window = windows.get(user)
-    if (window === undefined || now - window.since > 60_000) {
-      window = { since: now, count: 0 }
-      windows.set(user, window)
-    }
-    window.count += 1
-    if (window.count > most) {
-      throw new ClickHouseError(
-        201,
-        'QUOTA_EXCEEDED',
-        `Quota for user \`${user}\` for 60s has been exceeded: queries = ${window.count}/${most}`,
-      )
-    }
-  }
 }
 
 /** The engine's hints name tables that the reader may not know, and its scope names the view of ours. */

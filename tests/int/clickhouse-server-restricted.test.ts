@@ -59,6 +59,13 @@ describe('the user bi reads', () => {
     ['EXISTS ebb.events_raw', '0\n'],
     ['DESCRIBE TABLE bi.days FORMAT CSV', '"a","UInt8","","","","",""\n"n","UInt64","","","","",""\n'],
     ["SELECT name FROM system.tables WHERE database != 'system' ORDER BY database", 'days\ndays\n'],
+    ["SELECT count() FROM system.columns WHERE name = 'secret_column'", '0\n'],
+    ["SELECT count() FROM information_schema.columns WHERE column_name = 'secret_column'", '0\n'],
+    ["SELECT count() FROM INFORMATION_SCHEMA.tables WHERE table_schema = 'ebb'", '0\n'],
+    [
+      "SELECT count() FROM system.databases WHERE name NOT IN ('bi', 'bi_stage', 'system', 'information_schema')",
+      '0\n',
+    ],
     ['SELECT sum(number) FROM numbers(4)', '6\n'],
     ["SELECT 'SETTINGS; DROP TABLE x' AS s", 'SETTINGS; DROP TABLE x\n'],
   ])('%s', async (sql, text) => {
