@@ -76,12 +76,12 @@ function lessonSession(random: () => number): Draft[] {
 }
 
 /**
- * What real clients send that a gate must stop: an event nobody declared, an e-mail address in a page's path, and a
+ * What real clients send that a gate must stop: an event nobody declared, an e-mail address in a button's label, and a
  * field nobody declared. One session in fifty has them.
  */
 function addSlips(events: Draft[], person: string): void {
   events.push({ type: 'track', event: 'wishlist_shared', properties: {} })
-  events.push({ type: 'page', name: 'Shop', properties: { path: `/invite/${person}@example.com` } })
+  events.push({ type: 'track', event: 'button_click', properties: { label: `invite ${person}@example.com` } })
   events[0]!.properties.favourite_colour = 'green'
 }
 
