@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { addCounts, type Counts, countResults, type VitestReport } from './count-results.ts'
+import { addCounts, type Counts, countResults, slowestFiles, type VitestReport } from './count-results.ts'
 import { startTestEngines } from './engines.ts'
 
 // `npm test`: every tier on the real engines; `npm test -- unit` or `-- int e2e` for some. The engines are fetched and
@@ -92,6 +92,7 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     (text) => JSON.parse(text) as VitestReport,
     () => null,
   )
+  process.stdout.write(`${tier}, slowest: ${slowestFiles(report, 5).join(', ')}\n`)
   return countResults(report, code)
 }
 

@@ -1,12 +1,19 @@
 import { expect, test } from 'vitest'
-import { addCounts, countResults } from '../count-results.ts'
+import { addCounts, countResults, slowestFiles } from '../count-results.ts'
 
+const file = {
+  name: '/x/a.test.ts',
+  status: 'passed',
+  startTime: 1_000,
+  endTime: 2_500,
+  assertionResults: [{}],
+}
 const report = {
   numPassedTests: 3,
   numFailedTests: 0,
   numPendingTests: 1,
   numTodoTests: 1,
-  testResults: [{ status: 'passed', assertionResults: [{}] }],
+  testResults: [file],
 }
 
 test('passed, failed and skipped are what the tier reports', () => {
@@ -15,7 +22,7 @@ test('passed, failed and skipped are what the tier reports', () => {
 })
 
 test('a file that cannot be loaded is a failure, though it has no tests', () => {
-  const broken = { ...report, testResults: [{ status: 'failed', assertionResults: [] }] }
+  const broken = { ...report, testResults: [{ ...file, status: 'failed', assertionResults: [] }] }
   expect(countResults(broken, 1).failed).toBe(1)
 })
 
@@ -28,4 +35,10 @@ test('a tier that crashes or ends badly is a failure, though each of its tests p
 test('tiers add up', () => {
   const tier = { passed: 1, failed: 2, skipped: 3 }
   expect(addCounts(tier, tier)).toEqual({ passed: 2, failed: 4, skipped: 6 })
+})
+
+test('the files that took longest come first', () => {
+  const longer = { ...file, name: '/x/b.test.ts', endTime: 9_000 }
+  const slowest = slowestFiles({ ...report, testResults: [file, longer] }, 5)
+  expect(slowest).toEqual(['b.test.ts 8.0 s', 'a.test.ts 1.5 s'])
 })
