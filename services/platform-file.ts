@@ -26,16 +26,38 @@ export type PlatformRecord = z.infer<typeof PlatformRecord>
 
 const pathIn = (home: string) => join(home, 'run', 'platform.json')
 
-/** Written by rename, so that a reader never sees half of it. */
-export async function writePlatform(home: string, record: PlatformRecord): Promise<void> {
-  const path = pathIn(home)
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(`${path}.part`, JSON.stringify(record, null, 2), { mode: 0o600 })
-  await rename(`${path}.part`, path)
+export interface PlatformWriter {
+  /** `describe` is called when its turn has come, so that the last write is of the last state. */
+  write(describe: () => Omit<PlatformRecord, 'pid' | 'startedAt'>): Promise<void>
+  /** Removes the file; later writes do nothing. */
+  remove(): Promise<void>
 }
 
-export async function removePlatform(home: string): Promise<void> {
-  await rm(pathIn(home), { force: true })
+/** Writes the record of this process's platform: one write at a time, by rename, so that a reader never sees half of it. */
+export function createPlatformWriter(home: string): PlatformWriter {
+  const path = pathIn(home)
+  const startedAt = Date.now()
+  let removed = false
+  let last: Promise<void> = Promise.resolve()
+  const enqueue = (task: () => Promise<void>): Promise<void> => {
+    last = last.then(task, task)
+    return last
+  }
+  return {
+    write: (describe) =>
+      enqueue(async () => {
+        if (removed) return
+        const record: PlatformRecord = { pid: process.pid, startedAt, ...describe() }
+        await mkdir(dirname(path), { recursive: true })
+        await writeFile(`${path}.part`, JSON.stringify(record, null, 2), { mode: 0o600 })
+        await rename(`${path}.part`, path)
+      }),
+    remove: () =>
+      enqueue(async () => {
+        removed = true
+        await rm(path, { force: true })
+      }),
+  }
 }
 
 /** null when no platform runs in this home (a record whose writer is dead counts as none). */

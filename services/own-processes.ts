@@ -1,0 +1,101 @@
+import { fileURLToPath } from 'node:url'
+import { EbbError } from '../runtime/errors.ts'
+import { ENGINE_NAMES } from './engine.ts'
+import type { PortReservations } from './reserve-port.ts'
+import { type SupervisedProcess, superviseProcess } from './supervise-process.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const COLLECTOR_PORT = 8080
+
+/** Our processes, by the script of each. */
+export const PROCESS_SCRIPTS = {
+  collector: 'collector/main.ts',
+  ingest: 'workers/ingest/main.ts',
+  'temporal-worker': 'workers/temporal/main.ts',
+} as const
+export type ProcessKind = keyof typeof PROCESS_SCRIPTS
+
+export interface ProcessOptions {
+  kind: ProcessKind
+  /** Default: the kind. */
+  name?: string
+  /** More EBB_* keys for this process alone. */
+  environment?: Record<string, string>
+}
+
+export interface OwnProcess {
+  kind: ProcessKind
+  child: SupervisedProcess
+  /** Base URL of /metrics and /health. */
+  metricsUrl: string
+  /** Of a collector. */
+  url?: string
+}
+
+/** Starts and stops our own processes: any number of each kind, each on ports that it keeps over restarts. */
+export interface OwnProcesses {
+  start(options: ProcessOptions): Promise<OwnProcess>
+  find(name: string): SupervisedProcess | undefined
+  list(): { name: string; pid: number; metricsUrl: string }[]
+  stop(): Promise<void>
+}
+
+export function createOwnProcesses(deps: {
+  home: string
+  /** What every process gets, EBB_* of the engines included. */
+  environment: Record<string, string | undefined>
+  ports: PortReservations
+}): OwnProcesses {
+  const running: OwnProcess[] = []
+  return {
+    async start(options) {
+      const own = await startOne(options, deps)
+      running.push(own)
+      return own
+    },
+    find: (name) => running.find((own) => own.child.name === name)?.child,
+    list: () => running.map(({ child, metricsUrl }) => ({ name: child.name, pid: child.pid, metricsUrl })),
+    async stop() {
+      // What flows in ends first: then ingest can still acknowledge what it has read.
+      const stopAll = (some: OwnProcess[]) => Promise.all(some.map((own) => own.child.stop()))
+      await stopAll(running.filter((own) => own.kind === 'collector'))
+      await stopAll(running.filter((own) => own.kind !== 'collector'))
+      await deps.ports.release()
+    },
+  }
+}
+
+async function startOne(
+  options: ProcessOptions,
+  deps: { home: string; environment: Record<string, string | undefined>; ports: PortReservations },
+): Promise<OwnProcess> {
+  const name = options.name ?? options.kind
+  if ((ENGINE_NAMES as readonly string[]).includes(name)) {
+    throw new EbbError('bad_name', `${name} is the name of an engine`)
+  }
+  // Ports are fixed here, not by the process: after a crash it must come back where its clients look for it.
+  const metricsPort = await deps.ports.take(0)
+  const environment: Record<string, string | undefined> = {
+    ...deps.environment,
+    EBB_METRICS_PORT: String(metricsPort),
+    ...options.environment,
+  }
+  let url: string | undefined
+  if (options.kind === 'collector') {
+    const port = await deps.ports.take(Number(environment.EBB_COLLECTOR_PORT) || COLLECTOR_PORT)
+    environment.EBB_COLLECTOR_PORT = String(port)
+    url = `http://127.0.0.1:${port}`
+  }
+  const metricsUrl = `http://127.0.0.1:${metricsPort}`
+  const child = await superviseProcess(deps.home, {
+    name,
+    command: process.execPath,
+    args: ['--import', 'tsx', PROCESS_SCRIPTS[options.kind]],
+    cwd: ROOT,
+    environment,
+    isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,
+    readyTimeoutMs: 60_000,
+    stopTimeoutMs: 15_000,
+  })
+  return { kind: options.kind, child, metricsUrl, ...(url && { url }) }
+}
