@@ -10,8 +10,8 @@ export interface DashboardFigures {
   /** Over all queries and repeats, at the client. */
   p50Ms: number
   p99Ms: number
-  /** Median and worst of each query. */
-  queries: { name: string; p50Ms: number; maxMs: number; rows: number }[]
+  /** Best, median and worst of each query. */
+  queries: { name: string; bestMs: number; p50Ms: number; maxMs: number; rows: number }[]
 }
 
 export interface YearOptions {
@@ -21,6 +21,7 @@ export interface YearOptions {
   lastDay: string
 }
 
+/** A mature small customer: 27,000 events a day, a thousand people in an app and day. */
 const YEAR: YearOptions = { rows: 10_000_000, people: 100_000, lastDay: today() }
 const DAYS = 365
 
@@ -28,8 +29,12 @@ const DAYS = 365
  * Asks every dashboard query of `bi`, as the analysts' user, over a year of 10 million events in a database of its own
  * (`<database>_year`, made on the first call, which takes up to a minute).
  */
-export async function measureDashboards(config: Config, repeats = 7): Promise<DashboardFigures> {
-  const year = await ensureYear(config, YEAR)
+export async function measureDashboards(
+  config: Config,
+  repeats = 7,
+  options: YearOptions = YEAR,
+): Promise<DashboardFigures> {
+  const year = await ensureYear(config, options)
   const client = createClickHouse(year, {
     username: 'bi',
     password: biPassword(),
@@ -47,7 +52,13 @@ export async function measureDashboards(config: Config, repeats = 7): Promise<Da
         rows = asked.rows
       }
       all.push(...times)
-      queries.push({ name: query.name, p50Ms: percentile(times, 0.5), maxMs: percentile(times, 1), rows })
+      queries.push({
+        name: query.name,
+        bestMs: percentile(times, 0),
+        p50Ms: percentile(times, 0.5),
+        maxMs: percentile(times, 1),
+        rows,
+      })
     }
     return { p50Ms: percentile(all, 0.5), p99Ms: percentile(all, 0.99), queries }
   } finally {
@@ -140,9 +151,7 @@ async function ask(client: ClickHouseClient, query: DashboardQuery): Promise<{ m
 
 function percentile(times: number[], share: number): number {
   const sorted = [...times].sort((a, b) => a - b)
-  return (
-    Math.round((sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0) * 10) / 10
-  )
+  return Math.round((sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0) * 10) / 10
 }
 
 function today(): string {

@@ -40,7 +40,7 @@ FROM
         toDecimal128(floor(toFloat64(sum(s.revenue) AS money), 1 - toInt32(floor(log10(greatest(toFloat64(money), 1))))), 4) AS revenue,
         toUInt8(0) AS final
     FROM {db}.metrics_streaming_daily AS s
-    WHERE day >= today() - 2 AND day NOT IN (SELECT day FROM {db}.metrics_batch_daily)
+    WHERE day >= today() - 2 AND day NOT IN (SELECT day FROM {db}.metrics_batch_daily WHERE day >= today() - 2)
     GROUP BY app, day, event, currency
     HAVING people >= 5
 )

@@ -3,6 +3,7 @@ import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
 import { compareDay } from '../../clickhouse/compare-day.ts'
 import { countEventsByAppDay } from '../../clickhouse/count-events-by-app-day.ts'
+import { migrateClickHouse } from '../../clickhouse/migrate.ts'
 import { readDailyMetrics } from '../../clickhouse/read-daily-metrics.ts'
 import { readTrends } from '../../clickhouse/read-trends.ts'
 import { swapDay } from '../../clickhouse/swap-day.ts'
@@ -15,7 +16,8 @@ const NEXT = '2026-03-11'
 let stage: Stage
 let client: ClickHouseClient
 beforeAll(async () => {
-  stage = await createStage()
+  stage = await createStage({ migrate: false })
+  await migrateClickHouse(stage.config)
   client = createClickHouse(stage.config)
   // 4,000 seconds from 23:30: half an hour on the day, the rest on the next.
   await insertRows(client, mixedRows(4_000, Date.UTC(2026, 2, 10, 23, 30)), 'c/1/0/0/4000')

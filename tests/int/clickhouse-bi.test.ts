@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { migrateClickHouse } from '../../clickhouse/migrate.ts'
 import { swapDay } from '../../clickhouse/swap-day.ts'
 import type { EventRow } from '../../schemas/event-row.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -23,7 +24,8 @@ let stage: Stage
 let admin: ClickHouseClient
 let bi: ClickHouseClient
 beforeAll(async () => {
-  stage = await createStage()
+  stage = await createStage({ migrate: false })
+  await migrateClickHouse(stage.config)
   admin = createClickHouse(stage.config)
   bi = createClickHouse(stage.config, {
     username: 'bi',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { migrateClickHouse } from '../../clickhouse/migrate.ts'
 import { readIngestPositions } from '../../clickhouse/read-ingest-positions.ts'
 import { findSeenBatches, insertSeenBatches, readSeenBatches } from '../../clickhouse/seen-batches.ts'
 import { encodeRows } from '../../gate/row-binary.ts'
@@ -13,7 +14,8 @@ const START = Date.now() - 2 * DAY_MS
 let stage: Stage
 let client: ClickHouseClient
 beforeAll(async () => {
-  stage = await createStage()
+  stage = await createStage({ migrate: false })
+  await migrateClickHouse(stage.config)
   client = createClickHouse(stage.config)
 })
 afterAll(async () => {

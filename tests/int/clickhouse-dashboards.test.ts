@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DASHBOARD_QUERIES } from '../../bench/dashboard-queries.ts'
+import { ensureYear, measureDashboards } from '../../bench/dashboards.ts'
+import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { countSubjectRows } from '../../clickhouse/count-subject-rows.ts'
+import { createStage, type Stage } from '../stage.ts'
+import { ask } from './clickhouse-rows.ts'
+
+// A fiftieth of the year that `npm run bench` asks, over the same 365 days and partitions.
+const YEAR = { rows: 200_000, people: 4_000, lastDay: new Date().toISOString().slice(0, 10) }
+
+let stage: Stage
+let client: ClickHouseClient
+let database: string
+beforeAll(async () => {
+  stage = await createStage({ migrate: false })
+  const year = await ensureYear(stage.config, YEAR)
+  database = year.clickhouse.database
+  client = createClickHouse(year)
+})
+afterAll(async () => {
+  await client?.command({ query: `DROP DATABASE IF EXISTS bi_${database}` })
+  await client?.command({ query: `DROP DATABASE IF EXISTS ${database}` })
+  await client?.close()
+  await stage?.close()
+})
+
+test('every dashboard query of bi answers within 200 ms', async () => {
+  const figures = await measureDashboards(stage.config, 5, YEAR)
+  expect(figures.queries.map((query) => query.name)).toEqual(DASHBOARD_QUERIES.map((query) => query.name))
+  for (const query of figures.queries) {
+    // The best of five: other tests' load is not the query's. The bench gives medians and p99.
+    expect(query.bestMs, query.name).toBeLessThan(200)
+    // The live ones depend on the hour; the others must have something to show, or their speed says nothing.
+    if (!/live/.test(query.name)) expect(query.rows, query.name).toBeGreaterThan(0)
+  }
+})
+
+test('the rows of one subject are found in few granules', async () => {
+  // The skip index is made by merges: fresh parts are small and read whole.
+  await client.command({ query: 'OPTIMIZE TABLE events_raw FINAL' })
+  const [subject] = await ask<{ hex: string; rows: number }>(
+    client,
+    'SELECT hex(subject) AS hex, count() AS rows FROM events_raw GROUP BY subject ORDER BY rows DESC LIMIT 1',
+  )
+  const token = Buffer.from(subject?.hex ?? '', 'hex')
+  expect(await countSubjectRows(client, token)).toBe(subject?.rows)
+  expect(await countSubjectRows(client, Buffer.alloc(16, 1))).toBe(0)
+  const plan = await ask<{ explain: string }>(
+    client,
+    `EXPLAIN indexes = 1 SELECT count() FROM events_raw WHERE subject = unhex('${'01'.repeat(16)}')`,
+  )
+  const text = plan.map((line) => line.explain).join('\n')
+  const [left, all] = (/subject_bloom[\s\S]*?Granules: (\d+)\/(\d+)/.exec(text) ?? []).slice(1).map(Number)
+  expect(all).toBeGreaterThan(12)
+  expect(left).toBeLessThan((all ?? 0) / 5)
+})
