@@ -58,7 +58,7 @@ export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
   const events = [['App', 'Event', 'Events', 'Month before', 'Change', 'People', 'Change'], ...rows]
   const current = months.find((one) => one.month === month)
   const opening = current
-    ? `${formatCount(current.events)} events on ${current.days} days of ${month}.`
+    ? `${formatCount(current.events)} events on ${current.days === 1 ? '1 day' : `${current.days} days`} of ${month}.`
     : `No figures for ${month}: it has no batch metrics, or fewer than ${K} people stand behind them.`
   const note =
     hidden > 0

@@ -77,7 +77,9 @@ async function runDays(etl: EtlClient, days: string[]): Promise<boolean> {
 export function describeResult(result: DailyEtlResult): string {
   const { day, events, rows, driftedCount, drifted, reportPath } = result
   const verdict =
-    driftedCount === 0 ? 'batch equals stream' : `DRIFT: batch and stream differ in ${driftedCount} rows`
+    driftedCount === 0
+      ? 'batch equals stream'
+      : `DRIFT: batch and stream differ in ${driftedCount === 1 ? '1 row' : `${driftedCount} rows`}`
   const head = `${day}  ${events.toLocaleString('en-GB')} events in ${rows} rows, ${verdict}; ${reportPath}`
   const lines = drifted.map((row) => {
     const counts = `batch ${row.batch?.events ?? 'nothing'}, streaming ${row.streaming?.events ?? 'nothing'}`

@@ -27,7 +27,7 @@ export async function dailyEtl(input: DailyEtlInput = {}): Promise<DailyEtlResul
   let checked = await recountDay(day, track)
   if (checked.compared.driftedCount > 0) {
     track.say('confirming drift')
-    await sleep('10s', { summary: 'late events, or drift? look again' })
+    await sleep('5s', { summary: 'late events, or drift? look again' })
     const again = await recountDay(day, track)
     checked = { ...again, compared: confirmDrift(checked.compared, again.compared) }
   }
@@ -49,7 +49,11 @@ export async function dailyEtl(input: DailyEtlInput = {}): Promise<DailyEtlResul
   } finally {
     if (driftedCount > 0) await alertDrift(day, checked.compared, track)
   }
-  track.say(driftedCount > 0 ? `done, ${driftedCount} rows drifted` : 'done, batch equals stream')
+  track.say(
+    driftedCount > 0
+      ? `done, drift in ${driftedCount === 1 ? '1 row' : `${driftedCount} rows`}`
+      : 'done, batch equals stream',
+  )
   const { rows, events } = checked.counted
   return { day, rows, events, equal, drifted, driftedCount, reportPath }
 }

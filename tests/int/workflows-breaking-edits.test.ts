@@ -42,7 +42,7 @@ const EDITS: Record<string, Edit> = {
   },
   'a timer taken out': {
     file: 'daily-etl.ts',
-    replace: [["await sleep('10s', { summary: 'late events, or drift? look again' })", '']],
+    replace: [["await sleep('5s', { summary: 'late events, or drift? look again' })", '']],
     history: 'late-events',
   },
   'another child workflow': {

@@ -8,6 +8,7 @@ import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client
 import { createLogger } from '../../runtime/logger.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Alert } from '../../schemas/etl.ts'
+import { ensureSchedules } from '../../workers/temporal/ensure-schedules.ts'
 import { startTemporalWorker, type TemporalWorker } from '../../workers/temporal/start-worker.ts'
 import { dailyEtlScheduleId, dailyEtlWorkflowId } from '../../workers/temporal/workflow-ids.ts'
 import { insertRaw, makeDay } from '../seed-day.ts'
@@ -124,6 +125,33 @@ describe('the daily ETL on the real engines', () => {
     expect([...counted].sort()).toEqual(expected)
   }, 90_000)
 
+  it('serves whole days when runs of one day and of others go at once', async () => {
+    const days = ['2026-11-05', '2026-11-05', '2026-11-06']
+    for (const day of new Set(days)) await insertRaw(clickhouse, makeDay(day, 30))
+    const { address, namespace, taskQueue } = stage.config.temporal
+    const connection = await Connection.connect({ address })
+    try {
+      const client = new Client({ connection, namespace })
+      const results = await Promise.all(
+        days.map((day, index) =>
+          // Ids of their own, as somebody might give who starts a run in Temporal's UI.
+          client.workflow.execute('dailyEtl', {
+            taskQueue,
+            workflowId: `${taskQueue}.by-hand-${index}`,
+            args: [{ day }],
+          }),
+        ),
+      )
+      for (const result of results)
+        expect(result).toMatchObject({ driftedCount: 0, events: makeDay('2026-11-05', 30).length })
+      expect(await servedRows('2026-11-05')).toBe(
+        (await servedRows('2026-11-06')).replaceAll('2026-11-06', '2026-11-05'),
+      )
+    } finally {
+      await connection.close()
+    }
+  }, 90_000)
+
   it('serves a day without events as a day without rows', async () => {
     expect(await etl.run('2026-10-01')).toMatchObject({ rows: 0, events: 0, driftedCount: 0 })
   })
@@ -137,6 +165,25 @@ describe('the daily ETL on the real engines', () => {
 })
 
 describe('the schedule', () => {
+  it('is brought up to date by every worker that starts, and stays paused if an operator paused it', async () => {
+    const { address, namespace, taskQueue } = stage.config.temporal
+    const connection = await Connection.connect({ address })
+    const client = new Client({ connection, namespace })
+    try {
+      const schedule = client.schedule.getHandle(dailyEtlScheduleId(taskQueue))
+      await schedule.pause('audit')
+      await Promise.all([ensureSchedules(client, taskQueue), ensureSchedules(client, taskQueue)])
+      const { spec, policies, state, info } = await schedule.describe()
+      expect(spec.calendars?.[0]?.hour).toEqual([{ start: 2, end: 2, step: 1 }])
+      expect(policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 3 * 86_400_000 })
+      expect(state).toMatchObject({ paused: true, note: 'audit' })
+      expect(info.nextActionTimes[0]?.toISOString()).toMatch(/T02:00:00.000Z$/)
+      await schedule.unpause()
+    } finally {
+      await connection.close()
+    }
+  })
+
   it('works on the day before the time it was meant for, also when that is long past', async () => {
     const { address, namespace, taskQueue } = stage.config.temporal
     const connection = await Connection.connect({ address })
