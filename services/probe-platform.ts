@@ -35,16 +35,19 @@ export async function probePlatform(config: Config, platform: PlatformRecord | n
     const health = healthy ? 'ok' : reachable ? 'unhealthy' : 'down'
     return { name: engine.name, kind: 'engine', pid: running?.pid ?? null, health, at: engine.at }
   })
-  const processes = (platform?.processes ?? []).filter((entry) => entry.kind === 'process').map(probeProcess)
+  const processes = (platform?.processes ?? [])
+    .filter((entry) => entry.kind === 'process')
+    .map((entry) => probeProcess(entry, entry.name === 'collector' ? platform?.collectorUrl : undefined))
   return Promise.all([...engines, ...processes])
 }
 
-async function probeProcess(entry: PlatformRecord['processes'][number]): Promise<Probe> {
-  const at = entry.metricsUrl ?? ''
+async function probeProcess(entry: PlatformRecord['processes'][number], url?: string): Promise<Probe> {
+  const base = entry.metricsUrl ?? ''
+  const at = url ?? base
   const probe: Probe = { name: entry.name, kind: 'process', pid: entry.pid, health: 'down', at }
   if (!isAlive(entry.pid)) return probe
-  probe.health = (await answersOk(`${at}/health`)) ? 'ok' : 'unhealthy'
-  const metrics = await fetchText(`${at}/metrics`)
+  probe.health = (await answersOk(`${base}/health`)) ? 'ok' : 'unhealthy'
+  const metrics = await fetchText(`${base}/metrics`)
   const lag = sumOf(metrics, 'ebb_ingest_lag_records')
   const resident = sumOf(metrics, 'process_resident_memory_bytes')
   return {
