@@ -11,7 +11,7 @@ import type { Registry } from '../schemas/registry.ts'
 import type { SegmentCall } from '../schemas/segment.ts'
 import { decompressBody, parseBody } from './decode-body.ts'
 import { collectorError } from './error.ts'
-import type { AppDirectory } from './find-app.ts'
+import type { AppContext, AppDirectory } from './find-app.ts'
 import type { CollectorMetrics } from './metrics.ts'
 
 export interface AcceptDeps {
@@ -45,19 +45,43 @@ export interface Submission {
 /**
  * One request, from its bytes to the broker's ack. The steps are the order in which a crash is harmless: whatever has
  * happened before it, the client has no answer yet, and its retry with the same ids is counted once.
+ *
+ * Each function below ends before the next long wait begins, so that a thousand requests that wait for a slow broker hold
+ * their records and not the objects they were made of, which are many times as large.
  * @returns the answer's JSON text. @throws EbbError, see error.ts
  */
 export async function acceptEvents(deps: AcceptDeps, submission: Submission): Promise<string> {
   const receivedAt = deps.now()
   // 1. Who asks. A key in the header is checked before the body is looked at.
-  const early = submission.writeKey === '' ? undefined : await deps.apps.find(submission.writeKey)
+  const app = submission.writeKey === '' ? undefined : await deps.apps.find(submission.writeKey)
+  const { answer, accepted, stored } = await judge(deps, submission, app, receivedAt)
+  await stored
 
+  // 7. Only now the client hears of it.
+  faultPoint('collector.after-produce-before-answer')
+  deps.metrics.accepted(accepted)
+  return answer
+}
+
+interface Judged {
+  answer: string
+  accepted: number
+  /** Resolves when all is durable. */
+  stored: Promise<void> | undefined
+}
+
+async function judge(
+  deps: AcceptDeps,
+  submission: Submission,
+  known: AppContext | undefined,
+  receivedAt: number,
+): Promise<Judged> {
   // 2. The body: decompressed, UTF-8, JSON, an envelope.
   const body = decompressBody(submission.body, submission.encoding)
   if (body !== submission.body) submission.onInflated(body.length)
   const read = readBatch(parseBody(body), body, submission.call)
   if (!read.ok) throw collectorError(read.code)
-  const app = early ?? (await deps.apps.find(read.batch.writeKey))
+  const app = known ?? (await deps.apps.find(read.batch.writeKey))
 
   // 3. The gate: what fails it goes no further.
   const admitted = admit(read.batch, {
@@ -68,18 +92,16 @@ export async function acceptEvents(deps: AcceptDeps, submission: Submission): Pr
     ...(submission.clientIp !== undefined && { clientIp: submission.clientIp }),
   })
   countRefused(deps, app.rules.app, admitted, receivedAt)
-  if (admitted.persons.length > 0) await store(deps, app.rules.app, admitted, receivedAt)
-
-  // 7. Only now the client hears of it.
-  faultPoint('collector.after-produce-before-answer')
-  deps.metrics.accepted(admitted.accepted)
-  return answerText(admitted)
+  return {
+    answer: answerText(admitted),
+    accepted: admitted.accepted,
+    stored: admitted.persons.length > 0 ? store(deps, app.rules.app, admitted, receivedAt) : undefined,
+  }
 }
 
 async function store(deps: AcceptDeps, app: string, admitted: Admitted, receivedAt: number): Promise<void> {
   // 4. Each person's keys, durable before the first event under them is produced.
-  const handles = handlesOf(admitted.persons)
-  const looked = deps.subjects.resolve(handles, app)
+  const looked = deps.subjects.resolve(handlesOf(admitted.persons), app)
   const keys = Array.isArray(looked) ? looked : await looked
 
   // 5. Identity ends here: from now on there are only tokens and keyed hashes.
@@ -90,15 +112,11 @@ async function store(deps: AcceptDeps, app: string, admitted: Admitted, received
   faultPoint('collector.before-produce')
 
   // 6. Links to disk and records to every in-sync replica, side by side; the acknowledgement waits for both.
-  const linked = admitted.persons.some((person) => person.links.length > 0)
-    ? deps.links.write(
-        admitted.persons.flatMap((person) => person.links),
-        app,
-      )
-    : undefined
+  const links = admitted.persons.flatMap((person) => person.links)
+  const linked = links.length > 0 ? deps.links.write(links, app) : undefined
   const produced = withinMs(deps.producer.send(records), deps.ackTimeoutMs)
-  if (keys === looked && linked === undefined) await produced
-  else await Promise.all([produced, linked, reach(receivedAt + deps.missFloorMs, deps.now)])
+  if (keys === looked && linked === undefined) return produced
+  return Promise.all([produced, linked, reach(receivedAt + deps.missFloorMs, deps.now)]).then(() => {})
 }
 
 /** Handles of the persons in their order, then those that only a link names: both its ends must be in `subjects` first. */
