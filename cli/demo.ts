@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Connection } from '@temporalio/client'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
 import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
@@ -10,6 +9,7 @@ import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
 import { type RunningPlatform, startPlatform } from '../services/start-platform.ts'
 import { generateDay } from './generate-day.ts'
 import { type PostTotals, postBatches } from './post-batches.ts'
+import { connectEtl } from './run-etl.ts'
 import { describe } from './up.ts'
 
 /**
@@ -86,20 +86,11 @@ async function sendDay(
 }
 
 async function runEtl(config: Config, day: string): Promise<{ etl: DailyEtlResult; report: ReportResult }> {
-  const connection = await Connection.connect({ address: config.temporal.address })
+  const client = await connectEtl(config)
   try {
-    const client = new Client({ connection, namespace: config.temporal.namespace })
-    const taskQueue = config.temporal.taskQueue
-    const workflowId = `daily-etl/${day}`
-    const etl = (await client.workflow.execute('dailyEtl', {
-      taskQueue,
-      workflowId,
-      args: [{ day }],
-    })) as DailyEtlResult
-    const report = (await client.workflow.getHandle(`${workflowId}/report`).result()) as ReportResult
-    return { etl, report }
+    return { etl: await client.run(day), report: await client.report(day) }
   } finally {
-    await connection.close()
+    await client.close()
   }
 }
 
