@@ -2,6 +2,7 @@ import type { ClickHouseClient } from '../clickhouse/client.ts'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { DAY_MARTS } from '../clickhouse/day-marts.ts'
 import { migrateClickHouse } from '../clickhouse/migrate.ts'
+import { publishDays } from '../clickhouse/publish-days.ts'
 import { MONTH_SELECT } from '../clickhouse/publish-month.ts'
 import type { Config } from '../runtime/config.ts'
 import { DASHBOARD_QUERIES, type DashboardQuery } from './dashboard-queries.ts'
@@ -113,6 +114,7 @@ async function fillYear(client: ClickHouseClient, options: YearOptions): Promise
       })
     }
   }
+  await publishDays(client, { from: day(DAYS - 1), to: day(1) })
   await client.command({
     query: `INSERT INTO trends_monthly ${MONTH_SELECT}`,
     query_params: { from: day(DAYS), to: options.lastDay },

@@ -1,6 +1,5 @@
 /**
  * The tables that the daily ETL publishes, one partition a day, each with its staging twin and the recount that fills it.
- * `metrics_batch_daily` stands last: it is what tells that a day is final, so it is swapped after the others.
  *
  * Marts that list things (products, click targets) come with the k rule already in them: cells of fewer than K people are
  * folded into one row `(other)`, together with the smallest cell that could be shown. Otherwise a lone hidden cell could be
@@ -12,6 +11,8 @@ export interface DayMart {
   staging: string
   /** SELECT of the days' rows in the table's columns' order; has the parameters {from:Date} and {to:Date}, inclusive. */
   select: string
+  /** The table that analysts' views read, and the columns that it takes over; it has a `version` besides. */
+  shown: { table: string; columns: string }
 }
 
 /** Smallest group that analysts may see. docs/bi.md argues the number and what it does not guard. */
@@ -58,18 +59,21 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'products_batch_daily',
     staging: 'products_batch_staging',
+    shown: { table: 'shown_products', columns: 'app, day, event, currency, product, events, users, revenue' },
     select: `SELECT app, day, event, currency, ${products.labels}, sum(cell_events), uniqMerge(cell_state), sum(cell_revenue)
       FROM ${products.from} GROUP BY app, day, event, currency, product_shown`,
   },
   {
     table: 'clicks_batch_daily',
     staging: 'clicks_batch_staging',
+    shown: { table: 'shown_clicks', columns: 'app, day, path, element, clicks, users' },
     select: `SELECT app, day, ${clicks.labels}, sum(cell_events), uniqMerge(cell_state)
       FROM ${clicks.from} GROUP BY app, day, path_shown, element_shown`,
   },
   {
     table: 'sessions_batch_daily',
     staging: 'sessions_batch_staging',
+    shown: { table: 'shown_sessions', columns: 'app, day, sessions, users, bounces, pages, seconds' },
     select: `SELECT app, day, count(), uniq(subject), countIf(events = 1), sum(pages), sum(seconds)
       FROM (
         SELECT app, toDate(ts) AS day, subject, session, count() AS events, countIf(event IN ('page_view', 'screen')) AS pages,
@@ -80,6 +84,7 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'metrics_batch_daily',
     staging: 'metrics_batch_staging',
+    shown: { table: 'shown_daily', columns: 'app, day, event, currency, events, users, sessions, revenue' },
     select: `SELECT app, toDate(ts) AS day, event, currency, count(), uniq(subject), uniqIf(session, session != 0),
         sum(toDecimal128(revenue, 4)), uniqState(subject), uniqIfState(session, session != 0)
       FROM events_raw WHERE ${OF_DAYS} GROUP BY app, day, event, currency`,

@@ -2,12 +2,13 @@ import { EbbError } from '../runtime/errors.ts'
 import type { ClickHouseClient } from './client.ts'
 import { checkDay, type Day } from './daily-metric.ts'
 import { DAY_MARTS } from './day-marts.ts'
+import { publishDays } from './publish-days.ts'
 import { publishMonth } from './publish-month.ts'
 
 /**
- * Puts the staged day in the place of the day's partition, in one step a table (`REPLACE PARTITION`), `metrics_batch_daily`
- * last, and then writes the day's month. Doing it twice changes nothing, which is why staging is left as it is: emptied, a repeat would publish an empty
- * day. The parts are hard links of one another and cost no disk.
+ * Puts the staged day in the place of the day's partition (`REPLACE PARTITION`, in one step a table), then shows it to analysts
+ * in all views at once and writes its month. Doing it twice changes nothing, which is why staging is left as it is: emptied,
+ * a repeat would publish an empty day. The parts are hard links of one another and cost no disk.
  * @throws EbbError `staging_dirty` when staging holds a key twice (two runs of one day met): aggregate again; `bad_day`.
  */
 export async function swapDay(client: ClickHouseClient, day: Day): Promise<void> {
@@ -26,6 +27,7 @@ export async function swapDay(client: ClickHouseClient, day: Day): Promise<void>
       : `DROP PARTITION '${day}'`
     await client.command({ query: `ALTER TABLE ${mart.table} ${change}` })
   }
+  await publishDays(client, { from: day, to: day })
   await publishMonth(client, day)
 }
 

@@ -22,6 +22,19 @@ function mart(name: string, staging: string, columns: Parameters<typeof describe
   )
 }
 
+/** Rows of five people or more, as analysts see them. */
+function shown(object: string, columns: string): DataPlace[] {
+  return table(
+    {
+      object,
+      purpose: 'daily figures of groups of 5 people or more',
+      retention: 'no end',
+      erasure: 'derive again from the remaining rows',
+    },
+    { 'aggregate count': columns, bookkeeping: 'version' },
+  )
+}
+
 export const clickhousePlaces: readonly DataPlace[] = [
   ...table(
     { object: 'events_raw', purpose: ANALYTICS, retention: RAW_RETENTION, erasure: 'delete rows by subject' },
@@ -89,6 +102,19 @@ export const clickhousePlaces: readonly DataPlace[] = [
   ...mart('sessions_batch_daily', 'sessions_batch_staging', {
     'aggregate count': 'app day sessions users bounces pages seconds',
   }),
+  ...shown('shown_daily', 'app day event currency events users sessions revenue'),
+  ...shown('shown_products', 'app day event currency product events users revenue'),
+  ...shown('shown_clicks', 'app day path element clicks users'),
+  ...shown('shown_sessions', 'app day sessions users bounces pages seconds'),
+  ...table(
+    {
+      object: 'published_days',
+      purpose: 'which version of a day is shown',
+      retention: 'no end',
+      erasure: 'holds no person',
+    },
+    { bookkeeping: 'day version' },
+  ),
   ...table(
     {
       object: 'trends_monthly',

@@ -3,9 +3,10 @@
 -- Every view reads as its definer, so that its reader needs no right on the tables, hides groups of fewer than 5 people, and
 -- ends in a LIMIT that no result reaches. The LIMIT is a wall: a reader's own condition cannot be pushed below it, so an
 -- expression like throwIf(users < 5) is never evaluated on a hidden row. The price is that a reader's condition does not
--- prune either; what stands below the wall is small (rows a day and cell, not events).
+-- prune either; what stands below the wall is small (rows a day and cell, not events). The tables of days past hold no hidden rows
+-- in the first place, only older versions of shown ones.
 --
--- Days past come from the batch tables alone and change only at the daily swap, so that watching them tells nothing of a single
+-- Days past come from the published tables alone and change only at the daily swap, so that watching them tells nothing of a single
 -- person's erasure. Days not swapped yet (at most the last three) are live and rounded down to multiples of 5.
 
 CREATE OR REPLACE VIEW {bi}.daily {on_cluster}
@@ -26,8 +27,8 @@ AS SELECT app, day, event, currency, events, users, sessions, revenue, final
 FROM
 (
     SELECT app, day, event, currency, events, users, sessions, revenue, toUInt8(1) AS final
-    FROM {db}.metrics_batch_daily
-    WHERE users >= 5
+    FROM {db}.shown_daily
+    WHERE (day, version) IN (SELECT day, max(version) FROM {db}.published_days GROUP BY day)
     UNION ALL
     SELECT
         app,
@@ -40,7 +41,7 @@ FROM
         toDecimal128(floor(toFloat64(sum(s.revenue) AS money), 1 - toInt32(floor(log10(greatest(toFloat64(money), 1))))), 4) AS revenue,
         toUInt8(0) AS final
     FROM {db}.metrics_streaming_daily AS s
-    WHERE day >= today() - 2 AND day NOT IN (SELECT day FROM {db}.metrics_batch_daily WHERE day >= today() - 2)
+    WHERE day >= today() - 2 AND day NOT IN (SELECT day FROM {db}.published_days WHERE day >= today() - 2)
     GROUP BY app, day, event, currency
     HAVING people >= 5
 )
@@ -60,8 +61,8 @@ CREATE OR REPLACE VIEW {bi}.batch_daily {on_cluster}
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 COMMENT 'The recounted days of bi.daily only. Groups of fewer than 5 people are left out.'
 AS SELECT app, day, event, currency, events, users, sessions, revenue
-FROM {db}.metrics_batch_daily
-WHERE users >= 5
+FROM {db}.shown_daily
+WHERE (day, version) IN (SELECT day, max(version) FROM {db}.published_days GROUP BY day)
 LIMIT 1000000000;
 
 CREATE OR REPLACE VIEW {bi}.minute {on_cluster}
@@ -106,8 +107,8 @@ AS SELECT
     round(pages / sessions, 1) AS pages_per_session,
     round(seconds / sessions) AS seconds_per_session,
     round(bounces / sessions, 2) AS bounce_rate
-FROM {db}.sessions_batch_daily
-WHERE users >= 5
+FROM {db}.shown_sessions
+WHERE (day, version) IN (SELECT day, max(version) FROM {db}.published_days GROUP BY day)
 LIMIT 1000000000;
 
 CREATE OR REPLACE VIEW {bi}.click_patterns {on_cluster}
@@ -122,8 +123,8 @@ CREATE OR REPLACE VIEW {bi}.click_patterns {on_cluster}
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 COMMENT 'What people click, once recounted. Targets of fewer than 5 people are summed as (other).'
 AS SELECT app, day, path, element, clicks, users
-FROM {db}.clicks_batch_daily
-WHERE users >= 5
+FROM {db}.shown_clicks
+WHERE (day, version) IN (SELECT day, max(version) FROM {db}.published_days GROUP BY day)
 LIMIT 1000000000;
 
 CREATE OR REPLACE VIEW {bi}.products_daily {on_cluster}
@@ -140,8 +141,8 @@ CREATE OR REPLACE VIEW {bi}.products_daily {on_cluster}
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 COMMENT 'Revenue and interest by product, once recounted. Products of fewer than 5 people are summed as (other).'
 AS SELECT app, day, event, currency, product, events, users, revenue
-FROM {db}.products_batch_daily
-WHERE users >= 5
+FROM {db}.shown_products
+WHERE (day, version) IN (SELECT day, max(version) FROM {db}.published_days GROUP BY day)
 LIMIT 1000000000;
 
 -- Published rows only, see trends_monthly.

@@ -132,6 +132,14 @@ test('a day past shows what was swapped, not what came since; the live day is ro
   await insertRows(admin, groups(TODAY - 3 * DAY_MS + 60_000), 'c/1/0/1/2')
   expect(await shown()).toEqual(before)
   expect(before.length).toBeGreaterThan(0)
+  await aggregateDay(admin, PAST)
+  expect(await shown()).toEqual(before)
+  await swapDay(admin, PAST)
+  const [views] = await ask<{ events: number }>(
+    bi,
+    `SELECT events FROM daily WHERE day = '${PAST}' AND event = 'page_view'`,
+  )
+  expect(views).toEqual({ events: 24 })
   const live = await ask<{ events: number; users: number; sessions: number; final: number }>(
     bi,
     'SELECT * FROM daily WHERE day = today()',
@@ -144,7 +152,14 @@ test('a day past shows what was swapped, not what came since; the live day is ro
 
 test('the analysts’ user reads the views and nothing below them', async () => {
   const { database } = stage.config.clickhouse
-  for (const table of ['events_raw', 'metrics_batch_daily', 'sessions', 'trends_monthly', 'migrations']) {
+  for (const table of [
+    'events_raw',
+    'metrics_batch_daily',
+    'sessions',
+    'trends_monthly',
+    'shown_daily',
+    'migrations',
+  ]) {
     await expect(ask(bi, `SELECT * FROM ${database}.${table} LIMIT 1`)).rejects.toMatchObject({ code: '497' })
   }
   await expect(bi.command({ query: `INSERT INTO daily SELECT * FROM daily` })).rejects.toThrow()
