@@ -33,7 +33,7 @@ export interface PartitionStart {
   rewound: boolean
 }
 
-const ADVICE = 'see docs/operating.md, "Ingest refuses a partition"; EBB_INGEST_RECOVER=rewind goes on'
+const ADVICE = 'see docs/operating-ingest.md; EBB_INGEST_RECOVER=rewind goes on'
 
 /**
  * Where a new owner begins. Offsets are trusted only as far as the log, the tables and the metadata agree with them:

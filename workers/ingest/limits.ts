@@ -2,19 +2,19 @@
 
 /** A cut must become one block in ClickHouse: 1.2 million rows became two, 200,000 (70 MB) stay one. */
 export const CUT_MAX_ROWS = 200_000
-export const CUT_MAX_BYTES = 24 * 1024 * 1024
+export const CUT_MAX_BYTES = 20 * 1024 * 1024
 /** A single record beyond this is poison: a client batch is at most 500 KB. */
 export const RECORD_MAX_ROWS = 10_000
 
 /** Records that are fetched and not yet in ClickHouse. Fetching stops above it; one fetch may come on top. */
-export const BUFFER_MAX_BYTES = 64 * 1024 * 1024
-export const FETCH_MAX_BYTES = 16 * 1024 * 1024
+export const BUFFER_MAX_BYTES = 40 * 1024 * 1024
+export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
 
 /** Inserts in flight over all partitions of this process; a partition has one at a time. */
 export const INSERTS_AT_ONCE = 2
 /** A partition's next cut starts this long after the last one, unless it is large already: fewer parts to merge. */
-export const CUT_INTERVAL_MS = 30
+export const CUT_INTERVAL_MS = 150
 export const CUT_LARGE_ROWS = 20_000
 
 /**
