@@ -12,9 +12,9 @@ const silent = createLogger('test', 'silent')
 /** Sends records in portions, so that there are several cuts, while ingest runs into a fault. */
 async function sendPortions(stage: Stage, from: number, to: number): Promise<void> {
   const producer = await createEventProducer(stage.config, silent)
-  for (let at = from; at < to; at += 30) {
-    await producer.send(makeRecords(at, Math.min(at + 30, to)))
-    await sleep(60)
+  for (let at = from; at < to; at += 25) {
+    await producer.send(makeRecords(at, Math.min(at + 25, to)))
+    await sleep(200)
   }
   await producer.close()
 }
@@ -36,7 +36,7 @@ describe.concurrent('a member that is killed', () => {
       const stage = await createStage()
       const clickhouse = openClickHouse(stage)
       try {
-        const victim = await startIngest(stage, { EBB_FAULT: `${point}:4` })
+        const victim = await startIngest(stage, { EBB_FAULT: `${point}:3` })
         await sendPortions(stage, 0, 300)
         expect(await Promise.race([victim.ended, sleep(10_000, 'still alive')])).toBe('SIGKILL')
 

@@ -70,7 +70,7 @@ describe('a poison record', () => {
   })
 })
 
-describe('a ClickHouse that is away', () => {
+describe.concurrent('a ClickHouse that is away', () => {
   test('is waited for: nothing is lost, nothing doubled, and the member keeps its partitions', async () => {
     const away = await createIngestStage()
     const proxy = await startClickHouseProxy(away.stage.config.clickhouse.url)
@@ -93,7 +93,7 @@ describe('a ClickHouse that is away', () => {
   })
 })
 
-describe('a client that retries long after', () => {
+describe.concurrent('a client that retries long after', () => {
   test('is counted once: a fresh member finds the batch in ClickHouse', async () => {
     const retries = await createIngestStage()
     try {

@@ -1,15 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { encodeEventRecord, partitionOf } from '../../kafka/encode-event-record.ts'
+import { makeRecord } from '../../tests/made-records.ts'
 import { inspectRecord, type RawRecord } from './inspect-record.ts'
 
-const event = {
-  subject: Buffer.alloc(16, 3),
-  rows: Buffer.from('rows'),
-  app: 'shop',
-  batch: Buffer.alloc(16, 4),
-  count: 2,
-  format: 1,
-}
+const { number: _, ...event } = makeRecord(7, { count: 2 })
 const message = encodeEventRecord(event, 3)
 const raw = (some: Partial<RawRecord> = {}): RawRecord => ({
   key: message.key,
@@ -36,6 +30,7 @@ describe('a record', () => {
     ['foreign_record', { headers: { ...message.headers, a: 'text' } }],
     ['unknown_format', { headers: { ...message.headers, f: Buffer.from([0, 2]) } }],
     ['corrupt_record', { value: Buffer.from('sowr') }],
+    ['unreadable_rows', { headers: { ...message.headers, n: Buffer.from([0, 0, 0, 3]) } }],
     ['corrupt_record', { headers: { ...message.headers, c: undefined } }],
   ] as [string, Partial<RawRecord>][])('that is a %s is told by headers and checksum', (poison, some) => {
     expect(inspectRecord(raw(some)).poison).toBe(poison)

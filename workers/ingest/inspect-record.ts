@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { EVENT_HEADERS } from '../../schemas/event-record.ts'
 import { ROW_FORMAT } from '../../schemas/event-row.ts'
+import { countRows } from './count-rows.ts'
 import { RECORD_MAX_ROWS } from './limits.ts'
 
 /** Why a record is refused; goes to `events_rejected`, the body never does. */
@@ -34,7 +35,10 @@ export interface IngestRecord {
 const NO_BYTES = Buffer.alloc(0)
 export const NO_BATCH = Buffer.alloc(16)
 
-/** Decides by headers and checksum alone whether a gate wrote this record; the body is never parsed. */
+/**
+ * Decides by headers, checksum and the number of rows whether a gate wrote this record whole; no value of the body is
+ * read.
+ */
 export function inspectRecord(raw: RawRecord): IngestRecord {
   const headers = raw.headers ?? {}
   const app = headers[EVENT_HEADERS.app]
@@ -57,6 +61,7 @@ export function inspectRecord(raw: RawRecord): IngestRecord {
     return { ...record, app: '', poison: 'foreign_record' }
   if (format !== ROW_FORMAT) return { ...record, poison: 'unknown_format' }
   if (crc !== crc32(raw.value) >>> 0) return { ...record, poison: 'corrupt_record' }
+  if (countRows(raw.value, format) !== count) return { ...record, poison: 'unreadable_rows' }
   return { ...record, poison: undefined }
 }
 
