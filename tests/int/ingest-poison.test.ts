@@ -58,7 +58,7 @@ describe('a poison record', () => {
     expect(await rejections()).toEqual({ foreign_record: 2, unknown_format: 4, corrupt_record: 4 })
   })
 
-  test('that only ClickHouse can tell is found by halving the cut; the records around it are stored', async () => {
+  test('that somebody vouched for, though its rows are misshapen, is refused; the records around it are stored', async () => {
     const before = (await stage.counts()).raw
     const records = makeRecords(100, 200, { subject: Buffer.alloc(16, 1) })
     records.splice(37, 0, unreadable(2_000))
