@@ -38,7 +38,7 @@ const Environment = z.object({
   EBB_EVENT_DEFINITIONS: z.string().default(''),
   /** File of the wrapping keys (mode 0600), made at the first start. Default: `<EBB_HOME>/keys.json`. */
   EBB_KEY_FILE: z.string().default(''),
-  /** An operator's word for one start, see docs/operating.md; '' for none. */
+  /** An operator's word for one start, see docs/operating-ingest.md; '' for none. */
   EBB_INGEST_RECOVER: z.enum(['', 'rewind']).default(''),
 })
 
