@@ -144,7 +144,8 @@ export async function fetchJars(
   })
 }
 
-function serverProperties(data: string, port: number, controllerPort: number): string {
+/** The file `server.properties` of one node, broker and controller. */
+export function serverProperties(data: string, port: number, controllerPort: number): string {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,

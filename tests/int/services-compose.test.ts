@@ -132,6 +132,8 @@ describe('with exactly the environment names and the command of docker-compose.y
     for (const key of ['EBB_TOPIC_PREFIX', 'EBB_CLICKHOUSE_DATABASE', 'EBB_TEMPORAL_TASK_QUEUE']) {
       environment[key] = stage.environment[key] ?? ''
     }
+    // The test's ClickHouse is one server without Keeper; services/compose-engines.test.ts looks at the cluster.
+    delete environment.EBB_CLICKHOUSE_CLUSTER
     return environment
   }
 

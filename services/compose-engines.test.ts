@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { serverProperties } from './kafka.ts'
+import { PROCESS_SCRIPTS } from './own-processes.ts'
+
+const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
+
+interface Service {
+  environment: Record<string, string | number>
+  volumes?: string[]
+}
+const { services } = parse(read('../docker-compose.yml'), { merge: true }) as {
+  services: Record<string, Service>
+}
+
+describe('the real ClickHouse of docker-compose.yml', () => {
+  const config = parse(read('clickhouse-cluster.yaml'))
+
+  test('has Replicated tables: every process of ours names the one cluster that the server has', () => {
+    expect(Object.keys(config.remote_servers)).toEqual(['ebb'])
+    for (const name of ['migrate', ...Object.keys(PROCESS_SCRIPTS)]) {
+      expect(services[name]?.environment.EBB_CLICKHOUSE_CLUSTER, name).toBe('ebb')
+    }
+  })
+
+  test('reaches the Keeper inside it, which is one node and keeps its log on the volume', () => {
+    const { keeper_server: keeper, zookeeper, macros } = config
+    expect(zookeeper.node.port).toBe(keeper.tcp_port)
+    expect(keeper.raft_configuration.server.id).toBe(keeper.server_id)
+    const volume = services.clickhouse?.volumes?.find((one) => one.startsWith('clickhouse:'))?.split(':')[1]
+    expect(keeper.log_storage_path.startsWith(`${volume}/`)).toBe(true)
+    expect(keeper.snapshot_storage_path.startsWith(`${volume}/`)).toBe(true)
+    expect(macros).toEqual({ shard: '1', replica: '1' })
+  })
+
+  test('reads both of our files', () => {
+    const mounted = services.clickhouse?.volumes?.filter((volume) => volume.startsWith('./services/'))
+    expect(mounted).toEqual([
+      './services/clickhouse-users.xml:/etc/clickhouse-server/users.d/bi.xml:ro',
+      './services/clickhouse-cluster.yaml:/etc/clickhouse-server/config.d/cluster.yaml:ro',
+    ])
+  })
+})
+
+describe("the analysts' user", () => {
+  const xml = read('clickhouse-users.xml')
+  const sql = read('../clickhouse/sql/users/bi.sql')
+  const element = (name: string, text = xml) => new RegExp(`<${name}>([^]*?)</${name}>`).exec(text)?.[1] ?? ''
+  const [settings = '', constraints = ''] = element('profiles').split('<constraints>')
+  const profile = /ALTER SETTINGS PROFILE ebb_bi \{on_cluster\} SETTINGS([^;]*);/.exec(sql)?.[1] ?? ''
+  const lines = profile.split(',').map((line) => line.trim())
+  const sorted = (list: string[]) => [...list].sort()
+
+  test('has the same limits in docker-compose.yml as by migration', () => {
+    const inXml = [...settings.matchAll(/<(\w+)>(\d+)<\/\1>/g)].map(([, name, value]) => `${name} = ${value}`)
+    const inSql = lines.flatMap((line) => /^\w+ = \d+/.exec(line)?.[0] ?? [])
+    expect(inSql).toContain('readonly = 1')
+    expect(sorted(inXml)).toEqual(sorted(inSql))
+  })
+
+  test('may change the same settings, as far', () => {
+    const inXml = [
+      ...constraints.matchAll(/<(\w+)>(?:<max>(\d+)<\/max>)?<changeable_in_readonly\/><\/\1>/g),
+    ].map(([, name, most]) => `${name} ${most ?? ''}`)
+    const inSql = lines
+      .filter((line) => line.includes('CHANGEABLE_IN_READONLY'))
+      .map((line) => `${/^\w+/.exec(line)?.[0]} ${/ MAX (\d+)/.exec(line)?.[1] ?? ''}`)
+    expect(inSql.length).toBeGreaterThan(5)
+    expect(sorted(inXml)).toEqual(sorted(inSql))
+    expect(constraints.match(/<changeable_in_readonly\/>/g)).toHaveLength(inXml.length)
+  })
+
+  test('has the same quota', () => {
+    const quota = (name: string) =>
+      Number(new RegExp(`<${name}>(\\d+)</${name}>`).exec(element('quotas'))?.[1])
+    const wanted = (name: string) =>
+      Number(new RegExp(`${name} = (\\d+)`).exec(sql.split('QUOTA')[1] ?? '')?.[1])
+    for (const name of ['queries', 'execution_time', 'read_rows'])
+      expect(quota(name), name).toBe(wanted(name))
+  })
+})
+
+test('the Kafka of docker-compose.yml forgets no committed offset before the one of development', () => {
+  const setting = /^offsets\.retention\.minutes=(\d+)$/m.exec(serverProperties('/data', 1, 2))?.[1]
+  expect(String(services.kafka?.environment.KAFKA_OFFSETS_RETENTION_MINUTES)).toBe(setting)
+})
