@@ -85,6 +85,7 @@ ORDER BY app;
 -- What analysts may see, and nothing else: rows of 5 people or more, copied from the tables above when a day is published
 -- (clickhouse/publish-days.ts). Partitioned by month: a dashboard over a year opens 13 parts instead of 365, which is most of what
 -- it costs. A row counts when its version is the day's newest in published_days; that one insert shows a day in all views at once.
+-- Until then the old version is what analysts see: no engine that replaces rows, a merge would take it away too early.
 CREATE TABLE IF NOT EXISTS {db}.published_days {on_cluster}
 (
     day Date,
@@ -105,9 +106,9 @@ CREATE TABLE IF NOT EXISTS {db}.shown_daily {on_cluster}
     revenue Decimal(38, 4),
     version DateTime64(9, 'UTC')
 )
-ENGINE = {engine:ReplacingMergeTree(version)}
+ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, app, event, currency);
+ORDER BY (day, version, app, event, currency);
 
 CREATE TABLE IF NOT EXISTS {db}.shown_products {on_cluster}
 (
@@ -121,9 +122,9 @@ CREATE TABLE IF NOT EXISTS {db}.shown_products {on_cluster}
     revenue Decimal(38, 4),
     version DateTime64(9, 'UTC')
 )
-ENGINE = {engine:ReplacingMergeTree(version)}
+ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, app, event, currency, product);
+ORDER BY (day, version, app, event, currency, product);
 
 CREATE TABLE IF NOT EXISTS {db}.shown_clicks {on_cluster}
 (
@@ -135,9 +136,9 @@ CREATE TABLE IF NOT EXISTS {db}.shown_clicks {on_cluster}
     users UInt64,
     version DateTime64(9, 'UTC')
 )
-ENGINE = {engine:ReplacingMergeTree(version)}
+ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, app, path, element);
+ORDER BY (day, version, app, path, element);
 
 CREATE TABLE IF NOT EXISTS {db}.shown_sessions {on_cluster}
 (
@@ -150,9 +151,9 @@ CREATE TABLE IF NOT EXISTS {db}.shown_sessions {on_cluster}
     seconds Float64,
     version DateTime64(9, 'UTC')
 )
-ENGINE = {engine:ReplacingMergeTree(version)}
+ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(day)
-ORDER BY (day, app);
+ORDER BY (day, version, app);
 
 -- Months, as analysts may see them, written anew after each swap of one of their days (clickhouse/publish-month.ts). Of a month the
 -- rows of the newest version count: written by the statement that started last, it has seen every swap before it.

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { DAY_MARTS } from '../../clickhouse/day-marts.ts'
 import { migrateClickHouse } from '../../clickhouse/migrate.ts'
+import { publishDays } from '../../clickhouse/publish-days.ts'
 import { swapDay } from '../../clickhouse/swap-day.ts'
 import type { EventRow } from '../../schemas/event-row.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -148,6 +150,49 @@ test('a day past shows what was swapped, not what came since; the live day is ro
   for (const { events, users, sessions, final } of live) {
     expect([events % 5, users % 5, sessions % 5, final]).toEqual([0, 0, 0, 0])
   }
+})
+
+/** The same client, except that `before` runs ahead of each command. */
+function withHook(client: ClickHouseClient, before: (query: string) => Promise<void>): ClickHouseClient {
+  return new Proxy(client, {
+    get(target, key) {
+      if (key !== 'command') return Reflect.get(target, key).bind(target)
+      return async (parameters: { query: string }) => {
+        await before(parameters.query)
+        return target.command(parameters)
+      }
+    },
+  })
+}
+
+test('a publication that dies half way leaves the day as it was, through any merge', async () => {
+  const views = ['daily', 'batch_daily', 'sessions_daily', 'click_patterns', 'products_daily']
+  const shown = () =>
+    Promise.all(views.map((view) => ask(bi, `SELECT * FROM ${view} WHERE day = '${PAST}' ORDER BY ALL`)))
+  const mergeAll = async () => {
+    for (const { shown: mart } of DAY_MARTS)
+      await admin.command({ query: `OPTIMIZE TABLE ${mart.table} FINAL` })
+    await admin.command({ query: 'OPTIMIZE TABLE published_days FINAL' })
+  }
+  const before = await shown()
+  for (const rows of before) expect(rows.length).toBeGreaterThan(0)
+  const seen: unknown[] = []
+  const dying = withHook(admin, async (query) => {
+    await mergeAll()
+    seen.push(await shown())
+    if (query.startsWith('INSERT INTO published_days')) throw new Error('died')
+  })
+  await expect(publishDays(dying, { from: PAST, to: PAST })).rejects.toThrow('died')
+  await mergeAll()
+  expect([...seen, await shown()]).toEqual(Array(DAY_MARTS.length + 2).fill(before))
+
+  await publishDays(admin, { from: PAST, to: PAST })
+  expect(await shown()).toEqual(before)
+  // What died and what was replaced is deleted, in the background.
+  const versions = () =>
+    ask<{ n: number }>(admin, `SELECT uniqExact(version) AS n FROM shown_daily WHERE day = '${PAST}'`)
+  await expect.poll(versions, { timeout: 20_000 }).toEqual([{ n: 1 }])
+  expect(await shown()).toEqual(before)
 })
 
 test('the analysts’ user reads the views and nothing below them', async () => {
