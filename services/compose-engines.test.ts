@@ -61,11 +61,11 @@ describe("the analysts' user", () => {
 
   test('may change the same settings, as far', () => {
     const inXml = [
-      ...constraints.matchAll(/<(\w+)>(?:<max>(\d+)<\/max>)?<changeable_in_readonly\/><\/\1>/g),
+      ...constraints.matchAll(/<(\w+)>(?:<min>1<\/min><max>(\d+)<\/max>)?<changeable_in_readonly\/><\/\1>/g),
     ].map(([, name, most]) => `${name} ${most ?? ''}`)
     const inSql = lines
       .filter((line) => line.includes('CHANGEABLE_IN_READONLY'))
-      .map((line) => `${/^\w+/.exec(line)?.[0]} ${/ MAX (\d+)/.exec(line)?.[1] ?? ''}`)
+      .map((line) => `${/^\w+/.exec(line)?.[0]} ${/ MIN 1 MAX (\d+)/.exec(line)?.[1] ?? ''}`)
     expect(inSql.length).toBeGreaterThan(5)
     expect(sorted(inXml)).toEqual(sorted(inSql))
     expect(constraints.match(/<changeable_in_readonly\/>/g)).toHaveLength(inXml.length)

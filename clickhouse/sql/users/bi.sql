@@ -1,16 +1,17 @@
 -- The analysts' user on a real server; in development the server has one like it. Run at each migration, so that a new password
 -- or limit takes hold; left out where no password is configured or the server's users are managed elsewhere.
 -- readonly = 1 allows SELECT and no settings but those that a constraint marks changeable: BI tools set formats and times.
+-- MIN 1: 0 means no limit, and is below every MAX.
 
 CREATE SETTINGS PROFILE IF NOT EXISTS ebb_bi {on_cluster};
 
 ALTER SETTINGS PROFILE ebb_bi {on_cluster} SETTINGS
     readonly = 1,
-    max_execution_time = 30 CHANGEABLE_IN_READONLY MAX 30,
+    max_execution_time = 30 CHANGEABLE_IN_READONLY MIN 1 MAX 30,
     max_memory_usage = 2000000000,
     max_threads = 4,
     max_rows_to_read = 500000000,
-    max_result_rows = 1000000 CHANGEABLE_IN_READONLY MAX 1000000,
+    max_result_rows = 1000000 CHANGEABLE_IN_READONLY MIN 1 MAX 1000000,
     max_result_bytes = 536870912,
     max_concurrent_queries_for_user = 16,
     max_query_size = 262144,
