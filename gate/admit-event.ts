@@ -187,7 +187,7 @@ function readSurroundings(
   const path = raw.context.path || (outer?.path ?? '')
   const property = definition.properties.get('path')
   if (draft.path === '' && path !== '' && property?.column === 'path' && path.length <= property.maxLength) {
-    draft.path = cleanPath(path, scanText(path), work)
+    draft.path = cleanPath(path, scanText(path), property.isName, work)
   }
   if (context.app.ip === 'truncate') {
     const prefix = truncateIp(raw.context.ip || outer?.ip || (context.clientIp ?? ''))

@@ -291,6 +291,14 @@ describe('paths', () => {
     ['/shoes;jsessionid=ABC123', '/shoes', {}],
     ['https://shop.example/shoes?x=1', '/shoes', {}],
     ['https://anna@shop.example', '/', {}],
+    ['https://shop.example?next=/account/anna', '/', {}],
+    ['android-app://com.shop/shoes', '/shoes', {}],
+    ['/login?next=https://shop.example/account/anna', '/login', {}],
+    ['/go#https://shop.example/account/anna', '/go', {}],
+    ['/out/https://shop.example/account', '/out/https://shop.example/account', {}],
+    ['checkout?name=Anna&token=s3cr3t', 'checkout', {}],
+    ['checkout;token=s3cr3t', 'checkout', {}],
+    ['#/u/anna', '', {}],
     ['/users/anna@example.com/orders', '/users/:redacted/orders', { email: 1 }],
     ['/users/anna%40example.com', '/users/:redacted', { email: 1 }],
     ['/order/6f9619ff-8b86-d011-b42d-00c04fc964ff', '/order/:redacted', { opaque_id: 1 }],
@@ -303,6 +311,21 @@ describe('paths', () => {
     ['/artikel/größe-42', '/artikel/größe-42', {}],
   ])('%s is stored as %s', (raw, stored, dropped) => {
     expect(path(raw)).toEqual([stored, dropped])
+  })
+
+  test.each<[string, string]>([
+    ['What comes next?', 'What comes next?'],
+    ['Lesson #3; part 2', 'Lesson #3; part 2'],
+    ['Fractions: 1/2 + 1/3', 'Fractions: 1/2 + 1/3'],
+    ['checkout?name=Anna&token=s3cr3t', 'checkout'],
+    ['Checkout; token=s3cr3t', 'Checkout'],
+    ['tabs#/u/anna', 'tabs'],
+    ['#/u/anna', ''],
+    ['/login?next', '/login'],
+    ['app://shop/login?next=/account/anna', '/login'],
+  ])("a screen's name may have punctuation, but no query: %s is stored as %s", (name, stored) => {
+    expect(admitOne({ type: 'screen', name }).draft.path).toBe(stored)
+    expect(admitOne(track('screen', { name })).draft.path).toBe(stored)
   })
 })
 

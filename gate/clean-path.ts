@@ -20,15 +20,22 @@ const UUID = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i
 const LONG_HEX = /^(?=.*\d)(?=.*[a-f])[0-9a-f]{16,}$/i
 const TOKEN = /^(?=.*\d.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9]{20,}$/
 const JWT = /^eyJ[\w-]+\.[\w-]+/
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/]*/i
+/** Where a path ends: query, fragment, matrix parameters. */
+const END = /[?#;]/
+/** A screen's name that is a path after all, as where screens are named by their route. */
+const ROUTE = /^(?:[/#]|[a-z][a-z0-9+.-]*:\/\/)/i
+/** A query in what may be a name: "What next?" has none, "checkout?token=x" has. */
+const QUERY = /[?#;&]\s*[^\s=?#;&]*=|[#?]\//
 const UNUSUAL = ESCAPE | NON_ASCII | PERCENT
 
 /**
  * A page's path or screen's name as it may be stored: without origin, query, fragment and matrix parameters; segments that
  * hold personal data or opaque ids become `:redacted` and are counted. '' where the whole still tells too much.
- * @param flags of scanText(raw).
+ * @param flags of scanText(raw). @param isName a screen's name, in which ? # ; are punctuation unless it looks like a path.
  */
-export function cleanPath(raw: string, flags: number, work: Work): string {
-  let path = (flags & (COLON | PATH_END)) === 0 ? raw : stripAround(raw)
+export function cleanPath(raw: string, flags: number, isName: boolean, work: Work): string {
+  let path = (flags & (COLON | PATH_END)) === 0 ? raw : isName ? stripName(raw) : stripAround(raw)
   if ((flags & UNUSUAL) !== 0) {
     work.draft.unusual ||= (flags & (ESCAPE | PERCENT)) !== 0 || isFoldable(path)
     path = path.replace(/\p{Surrogate}/gu, '\ufffd')
@@ -51,15 +58,18 @@ export function cleanPath(raw: string, flags: number, work: Work): string {
   return ''
 }
 
+/** The end goes first, since a query may hold an address of its own: `/login?next=https://shop.example/account`. */
 function stripAround(raw: string): string {
-  let path = raw
-  const scheme = path.indexOf('://')
-  if (scheme >= 0) {
-    const slash = path.indexOf('/', scheme + 3)
-    path = slash < 0 ? '/' : path.slice(slash)
-  } else if (!path.startsWith('/')) return path
-  const end = path.search(/[?#;]/)
-  return end < 0 ? path : path.slice(0, end)
+  const end = raw.search(END)
+  const path = end < 0 ? raw : raw.slice(0, end)
+  const origin = ORIGIN.exec(path)
+  return origin ? path.slice(origin[0].length) || '/' : path
+}
+
+function stripName(raw: string): string {
+  if (ROUTE.test(raw)) return stripAround(raw)
+  const query = raw.search(QUERY)
+  return query < 0 ? raw : raw.slice(0, query)
 }
 
 /** Words joined by hyphens make long runs too, but with few digits and no capitals. */

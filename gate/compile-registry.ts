@@ -19,6 +19,8 @@ export interface CompiledProperty {
   max: number
   /** Allowed value to its JSON text, for enums. */
   values: ReadonlyMap<string, string>
+  /** Column `path` holds a screen's name here, not a path. */
+  isName: boolean
   /** Not stored in `events_raw`, whatever it holds. */
   personal: boolean
 }
@@ -65,6 +67,7 @@ function compileProperty(name: string, property: PropertyDefinition): CompiledPr
     min: Math.max(property.min ?? -bound, -bound),
     max: Math.min(property.max ?? bound, bound),
     values: new Map((property.values ?? []).map((value) => [value, JSON.stringify(value)])),
+    isName: property.column === 'path' && name === 'name',
     personal: property.sensitivity !== 'none',
   }
 }

@@ -101,7 +101,7 @@ function readString(property: CompiledProperty, text: string, work: Work): boole
   }
   const flags = scanText(text)
   if (property.column === 'path') {
-    work.draft.path = cleanPath(text, flags, work)
+    work.draft.path = cleanPath(text, flags, property.isName, work)
     return true
   }
   if (isSuspicious(flags)) {
