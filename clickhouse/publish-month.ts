@@ -18,7 +18,7 @@ export const MONTH_SELECT = `
     FROM metrics_batch_daily
     WHERE day BETWEEN {from:Date} AND {to:Date}
     GROUP BY app, month, event, currency, shown
-    HAVING shown OR (uniqMerge(users_state) >= ${K_PEOPLE} AND today() >= addMonths(month, 1) + 2)
+    HAVING shown OR (uniqMerge(users_state) >= ${K_PEOPLE} AND toDate(now('UTC')) >= addMonths(month, 1) + 2)
   )
   GROUP BY app, month, event, currency`
 

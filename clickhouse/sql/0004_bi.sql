@@ -41,7 +41,7 @@ FROM
         toDecimal128(floor(toFloat64(sum(s.revenue) AS money), 1 - toInt32(floor(log10(greatest(toFloat64(money), 1))))), 4) AS revenue,
         toUInt8(0) AS final
     FROM {db}.metrics_streaming_daily AS s
-    WHERE day >= today() - 2 AND day NOT IN (SELECT day FROM {db}.published_days WHERE day >= today() - 2)
+    WHERE day >= toDate(now('UTC')) - 2 AND day NOT IN (SELECT day FROM {db}.published_days WHERE day >= toDate(now('UTC')) - 2)
     GROUP BY app, day, event, currency
     HAVING people >= 5
 )

@@ -11,7 +11,8 @@ import { ask, DAY_MS, insertRows, person, row } from './clickhouse-rows.ts'
 
 // An analyst may ask anything of `bi`, in any words, and learns nothing of fewer than five people.
 const TODAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
-const PAST = new Date(TODAY - 3 * DAY_MS).toISOString().slice(0, 10)
+const dayBefore = (days: number) => new Date(TODAY - days * DAY_MS).toISOString().slice(0, 10)
+const PAST = dayBefore(4)
 const VIEWS = [
   'daily',
   'batch_daily',
@@ -34,7 +35,7 @@ beforeAll(async () => {
     password: process.env.EBB_BI_PASSWORD ?? 'bi',
     database: stage.config.clickhouse.biDatabase,
   })
-  await insertRows(admin, [...groups(TODAY - 3 * DAY_MS), ...groups(TODAY)], 'c/1/0/0/1')
+  await insertRows(admin, [...groups(TODAY - 4 * DAY_MS), ...groups(TODAY)], 'c/1/0/0/1')
   await aggregateDay(admin, PAST)
   await swapDay(admin, PAST)
 })
@@ -131,7 +132,7 @@ test('what is left when shown cells are taken from a total is nothing, or five p
 test('a day past shows what was swapped, not what came since; the live day is rounded', async () => {
   const shown = () => ask(bi, `SELECT * FROM daily WHERE day = '${PAST}' ORDER BY ALL`)
   const before = await shown()
-  await insertRows(admin, groups(TODAY - 3 * DAY_MS + 60_000), 'c/1/0/1/2')
+  await insertRows(admin, groups(TODAY - 4 * DAY_MS + 60_000), 'c/1/0/1/2')
   expect(await shown()).toEqual(before)
   expect(before.length).toBeGreaterThan(0)
   await aggregateDay(admin, PAST)
@@ -149,6 +150,19 @@ test('a day past shows what was swapped, not what came since; the live day is ro
   expect(live.length).toBeGreaterThan(0)
   for (const { events, users, sessions, final } of live) {
     expect([events % 5, users % 5, sessions % 5, final]).toEqual([0, 0, 0, 0])
+  }
+})
+
+test('a day is a UTC day, whatever time zone the server or the reader is in', async () => {
+  await insertRows(admin, [...groups(TODAY - 2 * DAY_MS), ...groups(TODAY - 3 * DAY_MS)], 'c/1/0/2/3')
+  // One of the two is on another date than UTC at any moment.
+  for (const zone of ['Etc/GMT+12', 'Pacific/Kiritimati']) {
+    const result = await admin.query({
+      query: `SELECT DISTINCT day FROM ${stage.config.clickhouse.biDatabase}.daily WHERE final = 0 ORDER BY day`,
+      format: 'JSONEachRow',
+      clickhouse_settings: { session_timezone: zone },
+    })
+    expect(await result.json(), zone).toEqual([{ day: dayBefore(2) }, { day: dayBefore(0) }])
   }
 })
 
