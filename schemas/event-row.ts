@@ -55,3 +55,11 @@ export const ROW_COLUMNS = [
   ['currency', 'LowCardinality(String)'],
   ['props', 'String'],
 ] as const
+
+/**
+ * Columns of every format that may still lie in Kafka. A new `ROW_FORMAT` adds its number here and spells out the columns
+ * that the old number had: ingest reads both until the old records have aged out of the topic.
+ */
+export const ROW_LAYOUTS: Readonly<Record<number, readonly (readonly [name: string, type: string])[]>> = {
+  1: ROW_COLUMNS,
+}

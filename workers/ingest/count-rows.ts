@@ -1,4 +1,4 @@
-import { ROW_COLUMNS, ROW_FORMAT } from '../../schemas/event-row.ts'
+import { ROW_LAYOUTS } from '../../schemas/event-row.ts'
 
 /** Bytes of a value on the wire; 0 for a string, which says its own length. */
 const WIDTHS: Record<string, number> = {
@@ -13,8 +13,14 @@ const WIDTHS: Record<string, number> = {
 /**
  * How to step over a row of each format: fixed bytes to jump, then a string, and so on; the last step has no string.
  */
-const STEPS: Readonly<Record<number, readonly number[]>> = {
-  [ROW_FORMAT]: toSteps(ROW_COLUMNS.map(([, type]) => WIDTHS[type]!)),
+const STEPS: Readonly<Record<string, readonly number[]>> = Object.fromEntries(
+  Object.entries(ROW_LAYOUTS).map(([format, layout]) => [format, toSteps(layout.map(widthOf))]),
+)
+
+function widthOf([name, type]: readonly [string, string]): number {
+  const width = WIDTHS[type]
+  if (width === undefined) throw new Error(`column ${name}: no width is known for ${type}`)
+  return width
 }
 
 function toSteps(widths: readonly number[]): number[] {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { EVENT_HEADERS } from '../../schemas/event-record.ts'
-import { ROW_FORMAT } from '../../schemas/event-row.ts'
+import { ROW_LAYOUTS } from '../../schemas/event-row.ts'
 import { countRows } from './count-rows.ts'
 import { RECORD_MAX_ROWS } from './limits.ts'
 
@@ -59,10 +59,17 @@ export function inspectRecord(raw: RawRecord): IngestRecord {
   const ours = record.app !== '' && record.subject.length === 16 && record.batch !== NO_BATCH
   if (!ours || raw.value === null || count < 1 || count > RECORD_MAX_ROWS || format < 0)
     return { ...record, app: '', poison: 'foreign_record' }
-  if (format !== ROW_FORMAT) return { ...record, poison: 'unknown_format' }
   if (crc !== crc32(raw.value) >>> 0) return { ...record, poison: 'corrupt_record' }
-  if (countRows(raw.value, format) !== count) return { ...record, poison: 'unreadable_rows' }
+  // No gate ever wrote a zero; any other number may be that of a newer gate, see isReadable.
+  if (format === 0) return { ...record, poison: 'unknown_format' }
+  if (isReadable(record) && countRows(raw.value, format) !== count)
+    return { ...record, poison: 'unreadable_rows' }
   return { ...record, poison: undefined }
+}
+
+/** False: the rows were acknowledged to a client and are not ours to throw away, but only a newer release can read them. */
+export function isReadable(record: Pick<IngestRecord, 'format'>): boolean {
+  return ROW_LAYOUTS[record.format] !== undefined
 }
 
 /** Unsigned, big-endian; -1 when the header is missing or has another length. */

@@ -1,7 +1,9 @@
+import { EbbError } from '../../runtime/errors.ts'
 import { faultPoint } from '../../runtime/fault.ts'
 import { chooseCut } from './choose-cut.ts'
 import type { PartitionStart } from './decide-start.ts'
 import type { Revocations } from './follow-revocations.ts'
+import { type IngestRecord, isReadable } from './inspect-record.ts'
 import {
   CUT_INTERVAL_MS,
   CUT_LARGE_ROWS,
@@ -25,10 +27,15 @@ export interface PartitionDeps extends CutDeps {
 /** An idle partition looks this often whether revocations came, and commits that it saw them. */
 const IDLE_MS = 500
 
+export type PartitionErrorCode = 'format_not_known'
+
+const ADVICE =
+  'the next records have a row format that this release does not know; see docs/operating-ingest.md'
+
 /**
  * One partition, cut after cut, for as long as this member owns it. The committed offset is always the start of the
  * cut being written, and its metadata the end: each commit acknowledges the last cut and declares the next.
- * @throws EbbError `session_over`
+ * @throws EbbError `session_over`, PartitionErrorCode
  */
 export async function runPartition(deps: PartitionDeps, begin: PartitionStart): Promise<void> {
   const { buffer, partition } = deps
@@ -72,6 +79,11 @@ export async function runPartition(deps: PartitionDeps, begin: PartitionStart): 
       ? Math.min(declared.end - position, maxRecords)
       : chooseCut(buffer.records(), { maxRecords, maxRows: CUT_MAX_ROWS, maxBytes: CUT_MAX_BYTES })
     const records = buffer.records().slice(0, taken)
+    if (records.some(isOfNewerGate)) {
+      // What was written before is acknowledged first: an open cut is forgotten by ClickHouse if this lasts.
+      if (committed.rev >= 0) await acknowledge(committed.rev)
+      throw new EbbError('format_not_known', `partition ${partition}: ${ADVICE}`)
+    }
     const cut = { partition, start: position, end: position + taken, era: begin.era, rev }
     const outcome = await writeCut(deps, { ...cut, inherited: declared !== undefined }, records)
     declared = undefined
@@ -84,6 +96,10 @@ export async function runPartition(deps: PartitionDeps, begin: PartitionStart): 
     position = cut.end
     committed = { rev, position: -1 }
   }
+}
+
+function isOfNewerGate(record: IngestRecord): boolean {
+  return record.poison === undefined && !isReadable(record)
 }
 
 async function readToHead(deps: PartitionDeps): Promise<number> {

@@ -132,10 +132,13 @@ async function insertRows(
   if (insert.length === 0) return
   faultPoint('ingest.before-insert')
   // As late as can be: a process that slept since the commit must not write, another owner may have gone on.
+  const format = insert[0]!.format
+  // chooseCut ends a cut where the format changes; rows read by another format's columns would be somebody else's.
+  if (insert.some((record) => record.format !== format)) throw new Error('two formats in one cut')
   if (Date.now() >= deadlineMs) throw new EbbError('deadline_passed', 'slept since the cut was declared')
   await insertEvents(deps.clickhouse, {
     rows: insert.map((record) => record.rows),
-    format: insert[0]!.format,
+    format,
     partition: cut.partition,
     cutEnd: packPosition(deps.identity.epoch, cut.end),
     token,
