@@ -153,10 +153,10 @@ function createConsumer(
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: SESSION_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_MS,
-    minBytes: 1,
+    minBytes: FETCH_MIN_BYTES,
     maxBytes: FETCH_MAX_BYTES,
     maxBytesPerPartition: FETCH_MAX_BYTES_PER_PARTITION,
-    maxWaitTimeInMs: 250,
+    maxWaitTimeInMs: FETCH_MAX_WAIT_MS,
     allowAutoTopicCreation: false,
     retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 2_000 },
   })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { EbbError } from '../../runtime/errors.ts'
 import { createFakePartition, makeIngestRecord } from './fake-partition.ts'
 
 describe('a record that only a newer release can read', () => {
@@ -17,5 +18,18 @@ describe('a record that only a newer release can read', () => {
       code: 'format_not_known',
     })
     expect([fake.inserts, fake.commits]).toEqual([[], []])
+  })
+})
+
+describe('offsets that cannot be committed for long', () => {
+  test('end the process instead of being tried for ever', async () => {
+    const fake = createFakePartition({
+      async commit() {
+        throw new EbbError('commit_failed', 'for a minute')
+      },
+    })
+    fake.append([makeIngestRecord(0)])
+    await expect(fake.run()).rejects.toMatchObject({ code: 'commit_failed' })
+    expect(fake.inserts).toEqual([])
   })
 })

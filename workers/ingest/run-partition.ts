@@ -35,7 +35,7 @@ const ADVICE =
 /**
  * One partition, cut after cut, for as long as this member owns it. The committed offset is always the start of the
  * cut being written, and its metadata the end: each commit acknowledges the last cut and declares the next.
- * @throws EbbError `session_over`, PartitionErrorCode
+ * @throws EbbError CutErrorCode, PartitionErrorCode
  */
 export async function runPartition(deps: PartitionDeps, begin: PartitionStart): Promise<void> {
   const { buffer, partition } = deps

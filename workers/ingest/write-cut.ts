@@ -28,7 +28,7 @@ export interface CutDeps {
   /** Fires when this member may own the partition no longer. */
   signal: AbortSignal
   isRevoked(token: Buffer, rev: number): boolean
-  /** A fenced commit. @throws EbbError `session_over` */
+  /** A fenced commit. @throws EbbError `session_over`, `commit_failed` */
   commit(offset: number, metadata: CutMetadata): Promise<void>
 }
 
@@ -38,6 +38,15 @@ export interface DeclaredCut extends Cut {
   inherited: boolean
 }
 
+/** What another attempt cannot cure: the process ends, or another owner goes on. */
+export type CutErrorCode = 'session_over' | 'commit_failed' | 'mixed_formats' | 'unknown_format'
+const FINAL = new Set<string>([
+  'session_over',
+  'commit_failed',
+  'mixed_formats',
+  'unknown_format',
+] satisfies CutErrorCode[])
+
 /** `too-large`: ClickHouse cannot read the rows; nothing was written, declare a smaller cut. */
 export type CutOutcome = 'written' | 'too-large'
 
@@ -46,7 +55,7 @@ export type CutOutcome = 'written' | 'too-large'
  * before the declaration nothing is lost, the records are in Kafka; after it the next owner repeats precisely this cut
  * and ClickHouse drops what it knows; the batches in `ingest_seen` stand at their own offsets, so that a repeat does
  * not take them for retries. The caller acknowledges.
- * @throws EbbError `session_over`
+ * @throws EbbError CutErrorCode
  */
 export async function writeCut(
   deps: CutDeps,
@@ -61,7 +70,7 @@ export async function writeCut(
       break
     } catch (error) {
       const code = error instanceof EbbError ? error.code : 'unknown'
-      if (code === 'session_over') throw error
+      if (FINAL.has(code)) throw error
       if (code === 'bad_rows') {
         // A sleeping earlier owner could insert the whole cut after we cut it smaller: wait until it may no longer.
         if (cut.inherited) await pause(INSERT_DEADLINE_MS, deps.signal)
@@ -134,7 +143,8 @@ async function insertRows(
   // As late as can be: a process that slept since the commit must not write, another owner may have gone on.
   const format = insert[0]!.format
   // chooseCut ends a cut where the format changes; rows read by another format's columns would be somebody else's.
-  if (insert.some((record) => record.format !== format)) throw new Error('two formats in one cut')
+  if (insert.some((record) => record.format !== format))
+    throw new EbbError('mixed_formats', 'two formats in one cut')
   if (Date.now() >= deadlineMs) throw new EbbError('deadline_passed', 'slept since the cut was declared')
   await insertEvents(deps.clickhouse, {
     rows: insert.map((record) => record.rows),
