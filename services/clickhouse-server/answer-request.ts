@@ -117,11 +117,15 @@ async function answerRestricted(
     throw new ClickHouseError(372, 'SESSION_NOT_FOUND', `Session ${request.sessionId} not found`)
   // A session id is taken and left unused: no state of a restricted user outlives a statement.
   const before = preamble({ database: 'default', settings: restrictSettings(request), parameters: [] }, mark)
-  await deps.pool.use(undefined, (connection) =>
-    deps.restricted.read(request, statement, (select) =>
-      runSelect(deps.engine, connection, request, select, before, deps.spool, createSink(response)),
-    ),
-  )
+  await deps.restricted.inTurn(request.user, async () => {
+    // Whoever left while waiting needs no answer.
+    if (response.destroyed) return
+    await deps.pool.use(undefined, (connection) =>
+      deps.restricted.read(request, statement, (select) =>
+        runSelect(deps.engine, connection, request, select, before, deps.spool, createSink(response)),
+      ),
+    )
+  })
 }
 
 async function answerInsert(

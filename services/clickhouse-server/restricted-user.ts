@@ -17,9 +17,14 @@ const CONCURRENCY = 8
 
 export interface RestrictedUsers {
   /**
+   * Runs a whole request of a restricted user when its turn comes. To be taken before a place of the pool: whoever waits
+   * here must hold nothing that others need. @throws ClickHouseError 201 and 202 when there are too many.
+   */
+  inTurn<T>(user: string, work: () => Promise<T>): Promise<T>
+  /**
    * Hands `read` a statement that reads, with the user's own grants, what the user's statement asks for.
    * The engine runs everything as `default`; only a definer view is checked against another user's grants.
-   * @throws ClickHouseError 497, 164, 62, 201, 202, or the engine's own.
+   * @throws ClickHouseError 497, 164, 62, or the engine's own.
    */
   read<T>(request: QueryRequest, statement: Statement, read: (statement: Statement) => Promise<T>): Promise<T>
 }
@@ -57,25 +62,26 @@ export async function createRestrictedUsers(engine: Engine): Promise<RestrictedU
   }
 
   return {
-    read: (request, statement, read) => {
-      counted(request.user)
-      return limit.run(async () => {
-        serial += 1
-        const view = `${VIEWS}.q_${serial}`
-        try {
-          return await withConnection(engine, async (connection) => {
-            await prepare(request, statement, view, connection)
-            try {
-              const select = analyseQuery(`SELECT * FROM ${view}`)
-              return await read({ ...select, format: statement.format })
-            } finally {
-              await engine.query(connection, `DROP VIEW IF EXISTS ${view}`, 'Null')
-            }
-          })
-        } catch (error) {
-          throw withoutInternals(error, view)
-        }
-      })
+    async inTurn(user, work) {
+      counted(user)
+      return limit.run(work)
+    },
+    async read(request, statement, read) {
+      serial += 1
+      const view = `${VIEWS}.q_${serial}`
+      try {
+        return await withConnection(engine, async (connection) => {
+          await prepare(request, statement, view, connection)
+          try {
+            const select = analyseQuery(`SELECT * FROM ${view}`)
+            return await read({ ...select, format: statement.format })
+          } finally {
+            await engine.query(connection, `DROP VIEW IF EXISTS ${view}`, 'Null')
+          }
+        })
+      } catch (error) {
+        throw withoutInternals(error, view)
+      }
     },
   }
 }

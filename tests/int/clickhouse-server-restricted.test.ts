@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer, temporaryFolder } from './clickhouse-server-process.ts'
 
@@ -257,6 +258,32 @@ describe('the user bi is bounded', () => {
       bi,
     )
     expect(answer.code).toBe('241')
+  })
+
+  test('by places: twenty slow statements, of which eight run, leave room for everyone else', async () => {
+    const slow = 'SELECT count() AS n FROM numbers(400000000) WHERE NOT ignore(sipHash64(toString(number)))'
+    const leave = new AbortController()
+    let over = 0
+    const readers = Array.from({ length: 20 }, () =>
+      fetch(`${server.url}/?max_execution_time=20`, {
+        method: 'POST',
+        headers: { 'x-clickhouse-user': 'bi', 'x-clickhouse-key': 'secret' },
+        body: slow,
+        signal: leave.signal,
+      })
+        .then((response) => response.text())
+        .then(() => (over += 1))
+        .catch(() => undefined),
+    )
+    const running = async () =>
+      (await server.ask("SELECT count() FROM system.processes WHERE query LIKE '%ebb_restricted.q_%'")).text
+    const from = Date.now()
+    while (!(await running()).startsWith('9') && Date.now() - from < 5_000) await sleep(100)
+    expect(over).toBe(0)
+    leave.abort()
+    await Promise.all(readers)
+    // Those that waited have left too: a place is free at once.
+    expect((await server.ask('SELECT 1 AS x', bi)).text).toBe('1\n')
   })
 
   test('and gets rows in the order it asked for', async () => {
