@@ -6,6 +6,7 @@ import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
 import { preamble } from './quote-sql.ts'
 import { readStatement } from './read-statement.ts'
+import { refuseForeign } from './refuse-foreign.ts'
 import { restrictSettings } from './restrict-settings.ts'
 import type { RestrictedUsers } from './restricted-user.ts'
 import { runInsert } from './run-insert.ts'
@@ -20,6 +21,8 @@ export interface ServerDeps {
   spool: Spool
   users: User[]
   restricted: RestrictedUsers
+  /** Beside loopback, the hosts of requests without a password; see refuse-foreign.ts. */
+  allowedHosts: readonly string[]
 }
 
 /** Statements whose rows can be sent on while they come. */
@@ -52,6 +55,7 @@ export async function answerRequest(
   request: QueryRequest,
 ): Promise<void> {
   const user = authenticate(deps.users, request.user, request.password)
+  if (request.password === '') refuseForeign(message, deps.allowedHosts)
   const { statement, data } = await readStatement(deps, message, request)
   refuseFiles(statement)
   if (message.method !== 'POST' && !READING.has(statement.verb)) {

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { readConfig } from '../../runtime/config.ts'
 import { claimData } from './claim-data.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { createHttpServer } from './http-server.ts'
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     data: { type: 'string' },
     port: { type: 'string', default: '8123' },
     host: { type: 'string', default: '127.0.0.1' },
+    'allow-hosts': { type: 'string', default: '' },
   },
 })
 
@@ -35,12 +37,13 @@ async function main(): Promise<void> {
   const release = await claimData(dataPath).catch((error: Error) => die(error.message))
   const dropped = repairDedupLogs(dataPath)
   if (dropped > 0) console.log(JSON.stringify({ msg: 'deduplication log repaired', dropped }))
-  const users = listUsers(process.env.EBB_BI_PASSWORD ?? 'bi')
+  const users = listUsers(readConfig().clickhouse.biPassword || 'bi')
   const engine = open(dataPath, users)
   const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
   const restricted = await createRestrictedUsers(engine)
-  const server = createHttpServer({ engine, pool, spool, users, restricted })
+  const allowedHosts = values['allow-hosts'].split(',').filter(Boolean)
+  const server = createHttpServer({ engine, pool, spool, users, restricted, allowedHosts })
   server.once('error', (error) => die(`cannot listen on ${values.host}:${values.port}: ${error.message}`))
   server.listen(Number(values.port), values.host, () => {
     const { port } = server.address() as AddressInfo
@@ -96,6 +99,7 @@ function startAgain(): void {
   })
 }
 
+// Node's own key, and no setting of the product: hence not in runtime/config.ts.
 if (process.env.UV_THREADPOOL_SIZE === undefined) {
   startAgain()
 } else {

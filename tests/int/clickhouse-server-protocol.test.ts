@@ -190,18 +190,27 @@ describe('inserts', () => {
 
 /** Bytes as they came over the wire. */
 function rawGet(path: string, headers: Record<string, string>) {
-  return new Promise<{ headers: NodeJS.Dict<string | string[]>; body: Buffer; aborted: boolean }>(
-    (resolve) => {
-      httpRequest(`${server.url}/${path}`, { headers }, (response) => {
-        const chunks: Buffer[] = []
-        const end = (aborted: boolean) =>
-          resolve({ headers: response.headers, body: Buffer.concat(chunks), aborted })
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () => end(false))
-        response.on('error', () => end(true))
-      }).end()
-    },
-  )
+  interface RawAnswer {
+    status: number | undefined
+    headers: NodeJS.Dict<string | string[]>
+    body: Buffer
+    aborted: boolean
+  }
+  return new Promise<RawAnswer>((resolve) => {
+    httpRequest(`${server.url}/${path}`, { headers }, (response) => {
+      const chunks: Buffer[] = []
+      const end = (aborted: boolean) =>
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: Buffer.concat(chunks),
+          aborted,
+        })
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => end(false))
+      response.on('error', () => end(true))
+    }).end()
+  })
 }
 
 describe('answers', () => {
@@ -259,6 +268,19 @@ describe('answers', () => {
   ])('refuse plainly what is not served: %j %j', async (parameters, headers) => {
     const answer = await server.ask('SELECT 1', { parameters: parameters as Record<string, string>, headers })
     expect(answer).toMatchObject({ code: '48', status: 501 })
+  })
+})
+
+describe('a web page on this machine', () => {
+  test('cannot use the administrator, who has no password', async () => {
+    const headers = { origin: 'https://example.com' }
+    const answer = await server.ask('CREATE TABLE p.planted (a UInt8) ENGINE = Memory', { headers })
+    expect(answer).toMatchObject({ status: 403, code: '497' })
+    expect(answer.text).toContain('web page')
+    const rebound = await rawGet('?query=SELECT+1', { host: 'rebound.example.com' })
+    expect(rebound.status).toBe(403)
+    expect((await server.ask('EXISTS TABLE p.planted')).text).toBe('0\n')
+    expect((await server.ask('SELECT 1 AS x', { user: 'bi', headers })).text).toBe('1\n')
   })
 })
 
