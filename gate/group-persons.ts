@@ -1,8 +1,9 @@
 import type { DropCode } from '../schemas/reject-code.ts'
 import type { Link, Person } from './admit.ts'
+import { createIdFinder } from './find-ids.ts'
 import { createKeyedHash, hashText } from './keyed-hash.ts'
 import type { RawEvent } from './read-event.ts'
-import { stripOwnIds } from './strip-own-ids.ts'
+import { stripFoundIds, stripOwnIds } from './strip-own-ids.ts'
 import { type DraftEvent, settleDrops, type Work } from './work.ts'
 
 /** Sorts the accepted events of a batch by the person they belong to: the user id if there is one, else the anonymous id. */
@@ -29,65 +30,31 @@ interface Group {
 export function createGrouping(lookupKey: Buffer): Grouping {
   const persons: Person[] = []
   const groups = new Map<string, Group>()
-  const handles = new Map<string, Buffer>()
-  const lookup = createKeyedHash(lookupKey)
-
-  function handleOf(kind: 'user' | 'anonymous', id: string): Buffer {
-    const key = `${kind} ${id}`
-    let handle = handles.get(key)
-    if (!handle) {
-      handle = Buffer.from(hashText(lookup, kind, id), 'latin1')
-      handles.set(key, handle)
-    }
-    return handle
-  }
-
+  const handleOf = createHandles(lookupKey)
   let last: { userId: string; anonymousId: string; group: Group } | undefined
 
   function groupOf(raw: RawEvent): Group {
     // Most batches are one person's.
     if (last && last.userId === raw.userId && last.anonymousId === raw.anonymousId) return last.group
-    const key = raw.userId === '' ? `anonymous ${raw.anonymousId}` : `user ${raw.userId}`
+    const kind = raw.userId === '' ? 'anonymous' : 'user'
+    const id = raw.userId === '' ? raw.anonymousId : raw.userId
+    const key = `${kind} ${id}`
     let group = groups.get(key)
     if (!group) {
-      const handle = raw.userId === '' ? handleOf('anonymous', raw.anonymousId) : handleOf('user', raw.userId)
-      group = {
-        person: { handle, links: [], events: [] },
-        seen: new Set(),
-        linked: new Set(),
-        first: [],
-        others: new Set(),
-      }
+      const person = { handle: handleOf(kind, id), links: [], events: [] }
+      group = { person, seen: new Set(), linked: new Set(), first: [], others: new Set() }
       groups.set(key, group)
-      persons.push(group.person)
+      persons.push(person)
     }
     last = { userId: raw.userId, anonymousId: raw.anonymousId, group }
     return group
-  }
-
-  /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
-  function addLinks(raw: RawEvent, group: Group): void {
-    if ((raw.type !== 'identify' && raw.type !== 'alias') || raw.userId === '') return
-    if (raw.anonymousId !== '') addLink(group, raw.type, 'anonymous', raw.anonymousId)
-    if (raw.type === 'identify' || raw.previousId === '') return
-    // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears
-    // costs nothing; a link left out would let data outlive an erasure.
-    addLink(group, raw.type, 'anonymous', raw.previousId)
-    if (raw.previousId !== raw.userId) addLink(group, raw.type, 'user', raw.previousId)
-  }
-
-  function addLink(group: Group, kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string): void {
-    const key = `${kind} ${fromKind} ${id}`
-    if (group.linked.has(key)) return
-    group.linked.add(key)
-    group.person.links.push({ kind, from: handleOf(fromKind, id), to: group.person.handle })
   }
 
   return {
     persons,
     join(raw, draft) {
       const group = groupOf(raw)
-      addLinks(raw, group)
+      addLinks(raw, group, handleOf)
       if (raw.messageId !== '') {
         if (group.seen.has(raw.messageId)) return false
         group.seen.add(raw.messageId)
@@ -100,14 +67,59 @@ export function createGrouping(lookupKey: Buffer): Grouping {
       // Each event has been searched for its own ids, so those that all events share need no second look.
       for (const { person, others } of groups.values()) {
         others.delete('')
-        if (others.size === 0 || others.size > MAX_OTHER_IDS) continue
+        if (others.size === 0) continue
         work.drops.fill(0)
-        const ids = [...others]
-        for (const draft of person.events) stripOwnIds(draft, ids, work)
+        stripOthers(person.events, [...others], work)
         settleDrops(work, dropped)
       }
     },
   }
+}
+
+/** Works out each handle of a batch once. */
+function createHandles(lookupKey: Buffer): HandleOf {
+  const handles = new Map<string, Buffer>()
+  const lookup = createKeyedHash(lookupKey)
+  return (kind, id) => {
+    const key = `${kind} ${id}`
+    let handle = handles.get(key)
+    if (!handle) {
+      handle = Buffer.from(hashText(lookup, kind, id), 'latin1')
+      handles.set(key, handle)
+    }
+    return handle
+  }
+}
+
+type HandleOf = (kind: 'user' | 'anonymous', id: string) => Buffer
+
+/** The links an event asserts: the anonymous past of identify, the previous id of alias. */
+function addLinks(raw: RawEvent, group: Group, handleOf: HandleOf): void {
+  if ((raw.type !== 'identify' && raw.type !== 'alias') || raw.userId === '') return
+  const add = (kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string) => {
+    const key = `${kind} ${fromKind} ${id}`
+    if (group.linked.has(key)) return
+    group.linked.add(key)
+    group.person.links.push({ kind, from: handleOf(fromKind, id), to: group.person.handle })
+  }
+  if (raw.anonymousId !== '') add(raw.type, 'anonymous', raw.anonymousId)
+  if (raw.type === 'identify' || raw.previousId === '') return
+  // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears
+  // costs nothing; a link left out would let data outlive an erasure.
+  add(raw.type, 'anonymous', raw.previousId)
+  if (raw.previousId !== raw.userId) add(raw.type, 'user', raw.previousId)
+}
+
+/** Up to here a quick look for each id is cheaper than an index of them. */
+const FEW_IDS = 32
+
+function stripOthers(events: readonly DraftEvent[], ids: readonly string[], work: Work): void {
+  if (ids.length <= FEW_IDS) {
+    for (const draft of events) stripOwnIds(draft, ids, work)
+    return
+  }
+  const finder = createIdFinder(ids)
+  for (const draft of events) stripFoundIds(draft, finder, work)
 }
 
 function noteIds(group: Group, raw: RawEvent, draft: DraftEvent): void {
@@ -127,6 +139,3 @@ function noteIds(group: Group, raw: RawEvent, draft: DraftEvent): void {
 function noteId(first: string, id: string, others: Set<string>): void {
   if (first !== id) others.add(first).add(id)
 }
-
-/** Above this a person's events are searched for their own ids only, or the work would grow with the square of the batch. */
-const MAX_OTHER_IDS = 32

@@ -34,28 +34,6 @@ export function createRowWriter(initialBytes = 64 * 1024): RowWriter {
     bytes = larger
   }
 
-  function varint(value: number): void {
-    let rest = value
-    while (rest >= 0x80) {
-      bytes[at++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    bytes[at++] = rest
-  }
-
-  /** @returns false where a character is not ASCII; `at` has not moved then. */
-  function shortAscii(text: string): boolean {
-    const length = text.length
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i)
-      if (code > 0x7f) return false
-      bytes[at + 1 + i] = code
-    }
-    bytes[at] = length
-    at += 1 + length
-    return true
-  }
-
   return {
     reset() {
       at = 0
@@ -63,18 +41,21 @@ export function createRowWriter(initialBytes = 64 * 1024): RowWriter {
     string(text) {
       const length = text.length
       reserve(length * 3 + 5)
-      if (length < LOOP_LIMIT && shortAscii(text)) return
+      if (length < LOOP_LIMIT && putShortAscii(bytes, at, text)) {
+        at += 1 + length
+        return
+      }
       // The length's own length must be known before the text is written: sure below 43 characters (at most 3 bytes each)
       // and, as two bytes, from 128 characters to 5,461.
       const head = length < 43 ? 1 : length >= 128 && length < 5_462 ? 2 : 0
       if (head === 0) {
-        varint(Buffer.byteLength(text))
+        at = putVarint(bytes, at, Buffer.byteLength(text))
         at += bytes.write(text, at)
         return
       }
       const written = bytes.write(text, at + head)
-      varint(written)
-      at += written
+      putVarint(bytes, at, written)
+      at += head + written
     },
     fixed(value) {
       reserve(value.length)
@@ -102,6 +83,30 @@ export function createRowWriter(initialBytes = 64 * 1024): RowWriter {
       return Buffer.from(bytes.subarray(0, at))
     },
   }
+}
+
+/** @returns where the next byte goes. */
+function putVarint(bytes: Buffer, start: number, value: number): number {
+  let at = start
+  let rest = value
+  while (rest >= 0x80) {
+    bytes[at++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  bytes[at++] = rest
+  return at
+}
+
+/** Writes the length, then the text. @returns false where a character is not ASCII; what was written does not count then. */
+function putShortAscii(bytes: Buffer, at: number, text: string): boolean {
+  const length = text.length
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return false
+    bytes[at + 1 + i] = code
+  }
+  bytes[at] = length
+  return true
 }
 
 /** Encodes rows in `ROW_COLUMNS` order. Lone surrogates become U+FFFD, so that the bytes are valid UTF-8. */

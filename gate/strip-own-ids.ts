@@ -1,8 +1,6 @@
 import { REDACTED } from './clean-path.ts'
+import { createIdFinder, type IdFinder, MIN_CONTAINED } from './find-ids.ts'
 import { countDrop, type DraftEvent, type Work } from './work.ts'
-
-/** An id of this length or more is looked for inside of texts; a shorter one ("42", "anna") only as a whole value. */
-const MIN_CONTAINED = 6
 
 /**
  * Takes out of the draft every value that repeats one of the event's own ids: a path like `/users/4711/orders` or a
@@ -14,6 +12,19 @@ export function stripOwnIds(draft: DraftEvent, ids: readonly string[], work: Wor
     const id = ids[i] as string
     if (id !== '') hit = mayContain(draft, id)
   }
+  if (hit) strip(draft, createIdFinder(ids), work)
+}
+
+/** The same for ids of a person's other events, of which there may be thousands. */
+export function stripFoundIds(draft: DraftEvent, ids: IdFinder, work: Work): void {
+  const { path, element, product, props } = draft
+  const hit =
+    draft.unusual ||
+    ids.hasShort ||
+    ids.glance(props) ||
+    ids.glance(path) ||
+    ids.glance(element) ||
+    ids.glance(product)
   if (hit) strip(draft, ids, work)
 }
 
@@ -38,11 +49,10 @@ function mayContain(draft: DraftEvent, id: string): boolean {
   )
 }
 
-function strip(draft: DraftEvent, sent: readonly string[], work: Work): void {
-  const own = sent.filter((id) => id !== '').flatMap((id) => [id, normalise(id)])
-  draft.path = stripPath(draft.path, own, work)
+function strip(draft: DraftEvent, ids: IdFinder, work: Work): void {
+  draft.path = stripPath(draft.path, ids, work)
   for (const column of ['element', 'product', 'currency'] as const) {
-    if (!holdsAny(draft[column], own)) continue
+    if (!ids.holds(draft[column])) continue
     draft[column] = ''
     countDrop(work, 'own_identifier')
   }
@@ -50,9 +60,7 @@ function strip(draft: DraftEvent, sent: readonly string[], work: Work): void {
   let changed = false
   for (const [name, value] of Object.entries(props)) {
     if (typeof value === 'boolean') continue
-    // A quantity of 2 is no leak of user "2".
-    const ids = typeof value === 'number' ? own.filter((id) => id.length >= MIN_CONTAINED) : own
-    if (!holdsAny(String(value), ids)) continue
+    if (!(typeof value === 'number' ? ids.holdsLong(String(value)) : ids.holds(String(value)))) continue
     delete props[name]
     changed = true
     countDrop(work, 'own_identifier')
@@ -60,38 +68,18 @@ function strip(draft: DraftEvent, sent: readonly string[], work: Work): void {
   if (changed) draft.props = JSON.stringify(props)
 }
 
-function stripPath(path: string, own: readonly string[], work: Work): string {
+function stripPath(path: string, ids: IdFinder, work: Work): string {
   const segments = path.split('/')
   let changed = false
   for (let i = 0; i < segments.length; i++) {
-    if (!holdsAny(segments[i] as string, own)) continue
+    if (!ids.holds(segments[i] as string)) continue
     segments[i] = REDACTED
     changed = true
     countDrop(work, 'own_identifier')
   }
   const stripped = changed ? segments.join('/') : path
   // An id with a slash in it lies across segments.
-  if (!holdsAny(stripped, own)) return stripped
+  if (!ids.holds(stripped)) return stripped
   if (!changed) countDrop(work, 'own_identifier')
   return ''
-}
-
-function holdsAny(text: string, own: readonly string[]): boolean {
-  if (text === '') return false
-  const normal = normalise(text)
-  return own.some((id) => {
-    if (id.length < MIN_CONTAINED) return text === id || normal === id
-    return text.includes(id) || normal.includes(id)
-  })
-}
-
-/** Percent-encoding undone, compatibility forms folded, case ignored. */
-function normalise(text: string): string {
-  let plain = text
-  try {
-    plain = decodeURIComponent(text)
-  } catch {
-    // Not percent-encoded after all.
-  }
-  return plain.normalize('NFKC').toLowerCase()
 }
