@@ -4,10 +4,12 @@ import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { type Rejection, TOPICS } from '../schemas/event-record.ts'
 import { createKafka, prefixed } from './client.ts'
+import { TOPIC_SETTINGS } from './topics.ts'
 
 /** Collectors write a record a second for each app, code and event at most; a day beyond this bound is cut off, and said so. */
 const MAX_RECORDS = 1_000_000
 const QUIET_MS = 15_000
+const RETENTION_MS = Number(TOPIC_SETTINGS[TOPICS.eventsRejected].entries['retention.ms'])
 
 const Counted = z.object({
   app: z.string(),
@@ -20,20 +22,25 @@ const Counted = z.object({
 export interface RejectedCounts {
   /** Summed by app and code, largest first. */
   counts: { app: string; code: string; count: number }[]
-  /** False when not all of the time's records are in: cut off at the bound, or Kafka fell silent. */
+  /** False when not all of the time's records are in: older than the topic keeps them, cut off at the bound, or Kafka fell silent. */
   complete: boolean
 }
 
 /**
  * Sums `events_rejected` between two moments (milliseconds since 1970, the end exclusive). The topic keeps seven days;
- * for a time before that the counts are empty and `complete` is false.
+ * for a time before that the counts are empty and `complete` is false, and for one that began before it, they are what is left.
+ * @param now milliseconds since 1970
  */
 export async function readRejections(
   config: Config,
   logger: Logger,
   from: number,
   to: number,
+  now = Date.now(),
 ): Promise<RejectedCounts> {
+  // Kafka deletes by segment, so some of it may still be there; how much is luck, and no figure.
+  const keptSince = now - RETENTION_MS
+  if (to <= keptSince) return { counts: [], complete: false }
   const topic = prefixed(config, TOPICS.eventsRejected)
   const kafka = createKafka(config, logger, 'ebb-report')
   const admin = kafka.admin()
@@ -50,14 +57,14 @@ export async function readRejections(
       const start = starts.find((one) => one.partition === partition)?.offset ?? high
       if (BigInt(start) >= 0n && BigInt(start) < BigInt(high)) pending.set(partition, BigInt(high))
     }
-    let complete = true
+    let reached = true
     if (pending.size > 0) {
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
-      complete = await consumeUntil(consumer, topic, starts, pending, (value) => add(sums, value, from, to))
+      reached = await consumeUntil(consumer, topic, starts, pending, (value) => add(sums, value, from, to))
     }
     const counts = [...sums.values()].sort((a, b) => b.count - a.count || a.code.localeCompare(b.code))
-    return { counts, complete }
+    return { counts, complete: reached && from >= keptSince }
   } finally {
     await consumer.disconnect()
     await admin.deleteGroups([groupId]).catch(() => undefined)
