@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { ClickHouseError } from '@clickhouse/client'
 import { EbbError } from '../runtime/errors.ts'
-import { ROW_COLUMNS, ROW_FORMAT } from '../schemas/event-row.ts'
+import { ROW_LAYOUTS } from '../schemas/event-row.ts'
 import type { ClickHouseClient } from './client.ts'
 
 export interface EventsInsert {
@@ -19,11 +19,6 @@ export interface EventsInsert {
 }
 
 export type InsertErrorCode = 'unknown_format' | 'deadline_passed' | 'bad_rows' | 'clickhouse_failed'
-
-/** Wire columns of each row layout that may still lie in Kafka. */
-const COLUMNS: Readonly<Record<number, string>> = {
-  [ROW_FORMAT]: ROW_COLUMNS.map(([name]) => name).join(', '),
-}
 
 /**
  * What makes an insert exactly once and one block, said with each insert because servers' defaults differ by version
@@ -63,8 +58,9 @@ const DEADLINE = '159'
  *   `clickhouse_failed` (retry the same cut).
  */
 export async function insertEvents(client: ClickHouseClient, insert: EventsInsert): Promise<void> {
-  const columns = COLUMNS[insert.format]
-  if (columns === undefined) throw new EbbError('unknown_format', `row format ${insert.format}`)
+  const layout = ROW_LAYOUTS[insert.format]
+  if (layout === undefined) throw new EbbError('unknown_format', `row format ${insert.format}`)
+  const columns = layout.map(([name]) => name).join(', ')
   const body = Buffer.isBuffer(insert.rows) ? insert.rows : Buffer.concat(insert.rows)
   if (body.length === 0) return
   // The last look before bytes leave: a real server has no deadline, the development one looks again before it inserts.

@@ -6,7 +6,7 @@ const MAX_RECORDS_A_SEND = 300
 /** A send makes one record batch a partition, which must stay below the topic's `max.message.bytes`. */
 const MAX_BYTES_A_SEND = 2 * 1024 * 1024
 const MAX_SENDS_IN_FLIGHT = 5
-const LINGER_MS = 4
+const LINGER_MS = 12
 
 export interface SendQueue {
   send(messages: EventMessage[]): Promise<void>
@@ -61,7 +61,7 @@ export function createSendQueue(deps: {
       pending -= one.bytes
       one.settle(failure)
     }
-    flush()
+    if (closed || isFull() || linger === undefined) flush()
     if (pending === 0) whenIdle?.()
   }
 
@@ -76,8 +76,10 @@ export function createSendQueue(deps: {
     }
   }
 
+  const isFull = () => waiting.length >= MAX_RECORDS_A_SEND || waitingBytes >= MAX_BYTES_A_SEND
+
   const schedule = () => {
-    if (waiting.length >= MAX_RECORDS_A_SEND || waitingBytes >= MAX_BYTES_A_SEND) {
+    if (isFull()) {
       flush()
     } else if (inFlight === 0) {
       if (soon) return

@@ -10,11 +10,14 @@ export const RECORD_MAX_ROWS = 10_000
 export const BUFFER_MAX_BYTES = 40 * 1024 * 1024
 export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
+/** The broker answers a fetch with less than this only after the wait: each answer costs both sides the same, full or not. */
+export const FETCH_MIN_BYTES = 512 * 1024
+export const FETCH_MAX_WAIT_MS = 60
 
 /** Inserts in flight over all partitions of this process; a partition has one at a time. */
 export const INSERTS_AT_ONCE = 2
 /** A partition's next cut starts this long after the last one, unless it is large already: fewer parts to merge. */
-export const CUT_INTERVAL_MS = 150
+export const CUT_INTERVAL_MS = 200
 export const CUT_LARGE_ROWS = 20_000
 
 /**
