@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,6 +41,16 @@ test('a restart waits for the new process, not for what the old one had written'
   await child.restart()
   expect(child.pid).not.toBe(before)
   expect(child.output()).toBe(`ready ${child.pid}\n`)
+  await child.stop()
+})
+
+test('a large log is set aside at a restart too', async () => {
+  const child = await superviseProcess(home, shell('echo ready $$; sleep 60'))
+  await truncate(child.logFile, 20_000_001)
+  await child.restart()
+  expect(child.output()).toBe(`ready ${child.pid}\n`)
+  expect((await stat(`${child.logFile}.old`)).size).toBe(20_000_001)
+  expect((await stat(child.logFile)).size).toBeLessThan(100)
   await child.stop()
 })
 

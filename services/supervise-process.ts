@@ -57,7 +57,6 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
   const pidFile = join(home, 'run', `${spec.name}.pid`)
   mkdirSync(dirname(logFile), { recursive: true })
   mkdirSync(dirname(pidFile), { recursive: true })
-  setAsideLargeLog(logFile)
   const listeners: ((how: string) => void)[] = []
   let current = launch(spec, logFile, pidFile)
   let wanted = true
@@ -119,6 +118,7 @@ interface Launched {
 }
 
 function launch(spec: ProcessSpec, logFile: string, pidFile: string): Launched {
+  setAsideLargeLog(logFile)
   const log = openSync(logFile, 'a', 0o600)
   const logOffset = statSync(logFile).size
   const child = spawn(spec.command, spec.args, {
