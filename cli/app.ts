@@ -1,6 +1,6 @@
 import { createApp, listApps } from '../postgres/apps.ts'
 import { createPostgres, type Postgres } from '../postgres/client.ts'
-import { readConfig } from '../runtime/config.ts'
+import { readPlatformConfig } from '../services/platform-config.ts'
 import type { DefineVerb } from './verb.ts'
 
 /** `ebb app create|list`: who may send events. */
@@ -41,7 +41,8 @@ export const define: DefineVerb = (app) => {
 }
 
 async function withPostgres<Result>(act: (postgres: Postgres) => Promise<Result>): Promise<Result> {
-  const postgres = createPostgres(readConfig().postgres.url, { connections: 1 })
+  const { config } = await readPlatformConfig()
+  const postgres = createPostgres(config.postgres.url, { connections: 1 })
   try {
     return await act(postgres)
   } finally {
