@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
@@ -96,9 +95,13 @@ async function runEtl(config: Config, day: string): Promise<{ etl: DailyEtlResul
 
 async function demo(): Promise<boolean> {
   const home = join(readConfig().home, 'demo')
-  await rm(home, { recursive: true, force: true })
   say('1. Starting the engines and every process (what is missing is fetched once)')
-  const platform = await startPlatform({ home, ports: 'preferred', onProgress: (line) => say(`  ${line}`) })
+  const platform = await startPlatform({
+    home,
+    fresh: true,
+    ports: 'preferred',
+    onProgress: (line) => say(`  ${line}`),
+  })
   const stop = () => platform.stop()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => stop().finally(() => process.exit(130)))
@@ -110,7 +113,7 @@ async function demo(): Promise<boolean> {
     const bi = createClickHouse(config, {
       database: config.clickhouse.biDatabase,
       username: 'bi',
-      password: 'bi',
+      password: config.clickhouse.biPassword || 'bi',
     })
     const setupMs = Date.now() - startedAt
 

@@ -8,6 +8,8 @@ export type EngineName = (typeof ENGINE_NAMES)[number]
 
 /** What each engine needs to find or start itself. */
 export interface EngineContext {
+  /** Data of earlier starts is to be deleted. */
+  fresh?: boolean
   home: string
   /** The starter's environment: URLs of engines that run already, PATH, HOME. */
   environment: Record<string, string | undefined>

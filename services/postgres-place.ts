@@ -1,4 +1,4 @@
-import { chown, cp, lstat, mkdir, readFile, stat, symlink } from 'node:fs/promises'
+import { chown, cp, lstat, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -34,6 +34,8 @@ export async function choosePostgresPlace(context: EngineContext): Promise<Postg
   const user = asRoot ? await postgresUser(context) : undefined
   const binaries = await findBinaries(context, asRoot)
   const folder = asRoot ? await passableFolder(context) : join(context.home, 'postgres')
+  // It may be outside of the home that a fresh start has emptied.
+  if (context.fresh) await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (user) await chown(folder, user.uid, user.gid)
   return { ...binaries, folder, environment, ...(user && { user }) }

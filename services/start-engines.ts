@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { EbbError } from '../runtime/errors.ts'
 import { claimHome } from './claim-home.ts'
@@ -23,6 +23,8 @@ export interface StartOptions {
   /** `preferred`: each engine's usual port when it is free; `free`: never the usual ones. */
   ports: 'preferred' | 'free'
   onProgress?(line: string): void
+  /** Deletes what earlier starts left in the home, once nobody else uses it. Default false. */
+  fresh?: boolean
   /** Default: the environment of this process. An EBB_* URL in it means: nothing is started for that engine. */
   environment?: Record<string, string | undefined>
 }
@@ -61,6 +63,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
   await mkdir(join(home, 'logs'), { recursive: true })
   const releaseHome = await claimHome(home)
   for (const name of await sweepStale(home)) report(`${name}: ended, it was left over from an earlier start`)
+  if (options.fresh) await emptyHome(home)
   const ports = reservePorts(options.ports)
   const releaseGuard = guardChildren(home)
   const supervised = new Map<EngineName, SupervisedProcess>()
@@ -78,6 +81,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
     const started = await STARTERS[name]({
       home,
       environment: given,
+      ...(options.fresh && { fresh: true }),
       ports,
       report: (line) => report(`${name}: ${line}`),
       signal: abort.signal,
@@ -116,6 +120,13 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
     restart: (name) => require(name).restart(),
     stop,
   }
+}
+
+/** All but `run`, where our claim is. */
+async function emptyHome(home: string): Promise<void> {
+  const entries = (await readdir(home)).filter((entry) => entry !== 'run')
+  await Promise.all(entries.map((entry) => rm(join(home, entry), { recursive: true, force: true })))
+  await mkdir(join(home, 'logs'))
 }
 
 function ebbKeys(environment: Record<string, string | undefined>): Record<string, string> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -171,23 +171,42 @@ describe('ports and folders', () => {
     }
   })
 
-  test('Postgres works in a home that only root may enter, and finds its data there again', async () => {
+  test('a fresh start deletes what an earlier one left, and nothing that one in use has', async () => {
+    const home = await newHome()
+    const fresh = () => startEngines({ home, only: ['s3'], ports: 'free', environment: bare, fresh: true })
+    const engines = await fresh()
+    const left = join(home, 's3', 'left')
+    await writeFile(left, '')
+    try {
+      await expect(fresh()).rejects.toMatchObject({ code: 'home_in_use' })
+      await access(left)
+      await access(join(home, 'run', 's3.pid'))
+    } finally {
+      await engines.stop()
+    }
+    await (await fresh()).stop()
+    await expect(access(left)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('Postgres works in a home that only root may enter, and finds its data there again until a fresh start', async () => {
     const home = await mkdtemp(join(tmpdir(), 'ebb-private-'))
     homes.push(home)
     const lines: string[] = []
-    for (const round of [1, 2]) {
+    for (const round of [1, 2, 3]) {
       const engines = await startEngines({
         home,
         only: ['postgres'],
         ports: 'free',
         environment: bare,
+        fresh: round === 3,
         onProgress: (line) => lines.push(line),
       })
       const client = new Client({ connectionString: engines.environment.EBB_KEYRING_URL })
       try {
         await client.connect()
         if (round === 1) await client.query('CREATE TABLE kept (n int)')
-        expect((await client.query('SELECT count(*)::int AS n FROM kept')).rows).toEqual([{ n: 0 }])
+        const found = await client.query("SELECT to_regclass('kept')::text AS found")
+        expect(found.rows).toEqual([{ found: round === 3 ? null : 'kept' }])
       } finally {
         await client.end()
         await engines.stop()
