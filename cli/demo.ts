@@ -18,7 +18,7 @@ import { describe } from './up.ts'
 const SESSIONS = 6_000
 /** The demo's data is its own and new each time; what `npm start` keeps is not touched. */
 const SEED = 20
-const startedAt = Date.now()
+const startedAt = Number(process.env.EBB_BOOTSTRAP_AT) || Date.now()
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 async function registerApps(config: Config): Promise<Record<string, string>> {

@@ -7,8 +7,9 @@ import { type GeneratedBatch, generateDay } from './generate-day.ts'
 import { type PostTotals, postBatches } from './post-batches.ts'
 import type { DefineVerb } from './verb.ts'
 
-/** Events that go into one request: far below 500 KB even when each has the largest size a client sends in practice. */
-const EVENTS_PER_BATCH = 15
+const EVENTS_PER_BATCH = 100
+/** The collector takes 500 KB a request; one event may be larger than that and is then its to refuse, alone. */
+const BYTES_PER_BATCH = 400_000
 
 interface SendOptions {
   writeKey: string
@@ -34,7 +35,7 @@ export const define: DefineVerb = (command) => {
     .option('--url <url>', 'the collector (default: the one that runs from EBB_HOME)')
     .addHelpText(
       'after',
-      '\nA batch that finds the collector busy is sent again with the same ids, and counted once.',
+      '\nA batch that finds the collector busy is sent again with the same ids, and counted once. Lines without a\nmessageId are counted again each time the file is sent; those with one, once in 24 hours.',
     )
     .action(send)
 }
@@ -47,6 +48,7 @@ async function send(options: SendOptions): Promise<void> {
   const { config, platform } = await readPlatformConfig()
   const url =
     options.url ?? platform?.collectorUrl ?? `http://${config.collector.host}:${config.collector.port}`
+  if (!URL.canParse(url)) throw new EbbError('bad_arguments', '--url is no URL')
   const totals = await postBatches(batches, {
     url,
     writeKeys: { file: options.writeKey, shop: options.writeKey, learn: options.writeKey },
@@ -84,12 +86,26 @@ async function readFileBatches(path: string): Promise<{ app: string; body: { bat
     if (error instanceof EbbError) throw error
     throw new EbbError('bad_file', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`)
   }
-  const batches = []
-  for (let at = 0; at < events.length; at += EVENTS_PER_BATCH) {
-    const sentAt = new Date().toISOString()
-    batches.push({ app: 'file', body: { batch: events.slice(at, at + EVENTS_PER_BATCH), sentAt } })
+  return cutBatches(events)
+}
+
+/** Batches that the collector takes whole: a large event must not make its neighbours unsendable. */
+export function cutBatches(events: unknown[]): { app: string; body: { batch: unknown[]; sentAt: string } }[] {
+  const batches: unknown[][] = []
+  let bytes = 0
+  for (const event of events) {
+    const size = Buffer.byteLength(JSON.stringify(event))
+    const current = batches.at(-1)
+    if (current && current.length < EVENTS_PER_BATCH && bytes + size <= BYTES_PER_BATCH) {
+      current.push(event)
+      bytes += size
+    } else {
+      batches.push([event])
+      bytes = size
+    }
   }
-  return batches
+  const sentAt = new Date().toISOString()
+  return batches.map((batch) => ({ app: 'file', body: { batch, sentAt } }))
 }
 
 function parseLine(line: string, number: number): unknown {

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const OLDEST_NODE = [20, 15]
+const STARTED_AT = Date.now()
 const PROGRESS_EVERY_MS = 10_000
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
@@ -91,7 +92,12 @@ export async function bootstrap(script, args) {
   if (!isInstalled(ROOT)) await install()
   if (!script) return
   // From whatever folder we are called, the data is the clone's.
-  const environment = { ...process.env, EBB_HOME: process.env.EBB_HOME || join(ROOT, '.ebb') }
+  const environment = {
+    ...process.env,
+    EBB_HOME: process.env.EBB_HOME || join(ROOT, '.ebb'),
+    // The demo tells how long setting up took, packages included.
+    EBB_BOOTSTRAP_AT: String(STARTED_AT),
+  }
   const loader = pathToFileURL(join(ROOT, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
   const code = await run(process.execPath, ['--import', loader, resolve(ROOT, script), ...args], {
     env: environment,
