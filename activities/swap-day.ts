@@ -5,7 +5,5 @@ import { beatWhile } from './beat-while.ts'
 
 /** Serves the staged day: readers see the old rows or the new ones, never a mixture. */
 export function createSwapDay(clickhouse: ClickHouseClient): EtlActivities['swapDay'] {
-  return async ({ day }) => {
-    await beatWhile(() => swapDay(clickhouse, day))
-  }
+  return ({ day, staged }) => beatWhile(() => swapDay(clickhouse, day, staged))
 }

@@ -29,7 +29,15 @@ describe('ebb etl', () => {
 
   it('says a clean day in one line and names the rows of a drift', () => {
     const clean = {
-      ...{ day: '2026-11-20', rows: 6, events: 1234, equal: 6, drifted: [], driftedCount: 0 },
+      ...{
+        day: '2026-11-20',
+        rows: 6,
+        events: 1234,
+        equal: 6,
+        drifted: [],
+        driftedCount: 0,
+        published: true,
+      },
       reportPath: 'reports/output/business_report_2026-11-20.md',
     }
     expect(describeResult(clean)).toBe(
@@ -40,5 +48,15 @@ describe('ebb etl', () => {
     expect(describeResult({ ...clean, driftedCount: 1, drifted: [{ ...row, batch }] })).toContain(
       '  shop purchase EUR: batch 10, streaming nothing events',
     )
+  })
+
+  it('says that a day which is not over was not published', () => {
+    const counts = { rows: 6, events: 12, equal: 6, drifted: [], driftedCount: 0 }
+    const today = { day: '2026-11-21', ...counts, published: false, reportPath: 'reports/output/today.md' }
+    expect(describeResult(today)).toBe(
+      '2026-11-21  12 events in 6 rows, batch equals stream; reports/output/today.md\n' +
+        '  not published: the day is not over (UTC), analysts keep seeing it live',
+    )
+    expect(chooseDays({ date: '2026-11-21' }, NOW)).toEqual(['2026-11-21'])
   })
 })

@@ -24,7 +24,7 @@ export function define(command: Command): void {
     .option('--no-wait', 'start only, print the workflow ids and leave')
     .addHelpText(
       'after',
-      '\nA day may be run again at any time: late events are picked up, nothing is counted twice.',
+      '\nA day may be run again at any time: late events are picked up, nothing is counted twice. Today is counted and\ncompared, but not published: analysts see it live until a run after its end.',
     )
     .action(async (options: Options) => {
       const days = chooseDays(options, Date.now())
@@ -73,17 +73,20 @@ async function runDays(etl: EtlClient, days: string[]): Promise<boolean> {
   return good
 }
 
-/** One line for a clean day; the rows that differ below it for one that drifted. */
+/** One line for a clean day; below it that it is not published, and the rows that differ. */
 export function describeResult(result: DailyEtlResult): string {
-  const { day, events, rows, driftedCount, drifted, reportPath } = result
+  const { day, events, rows, driftedCount, drifted, published, reportPath } = result
   const verdict =
     driftedCount === 0
       ? 'batch equals stream'
       : `DRIFT: batch and stream differ in ${driftedCount === 1 ? '1 row' : `${driftedCount} rows`}`
   const head = `${day}  ${events.toLocaleString('en-GB')} events in ${rows} rows, ${verdict}; ${reportPath}`
+  const notOver = published
+    ? []
+    : ['  not published: the day is not over (UTC), analysts keep seeing it live']
   const lines = drifted.map((row) => {
     const counts = `batch ${row.batch?.events ?? 'nothing'}, streaming ${row.streaming?.events ?? 'nothing'}`
     return `  ${row.app} ${row.event}${row.currency ? ` ${row.currency}` : ''}: ${counts} events`
   })
-  return [head, ...lines].join('\n')
+  return [head, ...notOver, ...lines].join('\n')
 }

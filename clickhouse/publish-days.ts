@@ -7,19 +7,19 @@ import { DAY_MARTS, K_PEOPLE } from './day-marts.ts'
  * version, and the last insert makes that version the days' newest. Cut short before it, nothing has changed. When two runs
  * meet, the one that took its version later has seen the other's swap, and its rows count. Rows of older versions are then
  * deleted: they are a day's figures from before an erasure.
- * @throws EbbError `bad_day`
+ *
+ * A day that is not over (UTC, by the server's clock) is left out: published, it would stand still in the views until its end.
+ * @returns whether the last day of the range was published. @throws EbbError `bad_day`
  */
-export async function publishDays(client: ClickHouseClient, range: { from: Day; to: Day }): Promise<void> {
-  const days = { from: checkDay(range.from), to: checkDay(range.to) }
-  const result = await client.query({
-    query: "SELECT toString(now64(9, 'UTC')) AS version",
-    format: 'JSONEachRow',
-  })
-  const [now] = await result.json<{ version: string }>()
+export async function publishDays(client: ClickHouseClient, range: { from: Day; to: Day }): Promise<boolean> {
+  checkDay(range.to)
+  const { version, yesterday } = await askClock(client)
+  const days = { from: checkDay(range.from), to: range.to < yesterday ? range.to : yesterday }
+  if (days.to < days.from) return false
   const run = (query: string) =>
     client.command({
       query,
-      query_params: { ...days, version: now?.version },
+      query_params: { ...days, version },
       clickhouse_settings: { async_insert: 0, insert_deduplicate: 0, deduplicate_insert: 'disable' },
     })
   for (const { table, shown } of DAY_MARTS) {
@@ -37,10 +37,20 @@ export async function publishDays(client: ClickHouseClient, range: { from: Day; 
     const older = `day BETWEEN {from:Date} AND {to:Date} AND version < toDateTime64({version:String}, 9, 'UTC')`
     const found = await client.query({
       query: `SELECT 1 FROM ${shown.table} WHERE ${older} LIMIT 1`,
-      query_params: { ...days, version: now?.version },
+      query_params: { ...days, version },
       format: 'JSONEachRow',
     })
     // A mutation rewrites the month's part: only for days that were published before.
     if ((await found.json()).length > 0) await run(`ALTER TABLE ${shown.table} DELETE WHERE ${older}`)
   }
+  return days.to === range.to
+}
+
+async function askClock(client: ClickHouseClient): Promise<{ version: string; yesterday: Day }> {
+  const result = await client.query({
+    query: `SELECT toString(now64(9, 'UTC')) AS version, toDate(now('UTC')) - 1 AS yesterday`,
+    format: 'JSONEachRow',
+  })
+  const [now] = await result.json<{ version: string; yesterday: Day }>()
+  return now ?? { version: '', yesterday: '' }
 }

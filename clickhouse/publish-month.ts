@@ -5,7 +5,7 @@ import { K_PEOPLE } from './day-marts.ts'
 /**
  * SELECT of a range of whole months ({from:Date} to {to:Date}) in the shape of `trends_monthly`.
  *
- * A month is the days that analysts see. Days hidden for their few people come in only when the month has long been swapped,
+ * A month is the published days: one that is not over is counted, but not published. Days hidden for their few people come in only when the month has long been swapped,
  * all at once, and only if together they are of K people or more: month less shown days is then nothing, or a group that may be
  * seen, and no single hidden day can be had by looking before and after its swap.
  */
@@ -16,7 +16,7 @@ export const MONTH_SELECT = `
     SELECT app, toStartOfMonth(day) AS month, event, currency, users >= ${K_PEOPLE} AS shown, sum(events) AS part_events,
       uniqMergeState(users_state) AS part_users, uniqIfMergeState(sessions_state) AS part_sessions, sum(revenue) AS part_revenue
     FROM metrics_batch_daily
-    WHERE day BETWEEN {from:Date} AND {to:Date}
+    WHERE day BETWEEN {from:Date} AND {to:Date} AND day IN (SELECT day FROM published_days)
     GROUP BY app, month, event, currency, shown
     HAVING shown OR (uniqMerge(users_state) >= ${K_PEOPLE} AND toDate(now('UTC')) >= addMonths(month, 1) + 2)
   )

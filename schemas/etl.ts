@@ -21,6 +21,8 @@ export interface DailyEtlResult {
   equal: number
   drifted: DriftedRow[]
   driftedCount: number
+  /** False for a day that is not over: analysts' views keep it live, and a run after its end publishes it. */
+  published: boolean
   /** The report's Markdown file, relative to the reports folder's parent. */
   reportPath: string
 }
@@ -52,6 +54,22 @@ export interface IngestLag {
 export interface AggregateResult {
   rows: number
   events: number
+  /** Absent in runs that began before swaps were held to it; they count again. */
+  staged?: StagedDay
+}
+
+/** What was counted into a staging table: rows, and a checksum over all their figures as decimal text. */
+export interface StagedRows {
+  rows: number
+  checksum: string
+}
+
+/** By the table that the staged rows are to be served from. */
+export type StagedDay = Record<string, StagedRows>
+
+export interface SwapResult {
+  /** False for a day that is not over (UTC): served to reports, not shown to analysts, whose views keep it live. */
+  published: boolean
 }
 
 /** The measures of one (app, event, currency) on one day. `revenue` in units of its currency as decimal text. */
@@ -98,10 +116,13 @@ export interface EtlActivities {
   observeIngestTargets(input: { day: string }): Promise<IngestTargets>
   /** Polls for a bounded time; returns early with `behind: 0` once ingest has passed the targets. */
   awaitIngest(input: { targets: IngestTargets }): Promise<IngestLag>
-  /** Aggregates raw rows of the day into staging; readers see nothing of it yet. */
+  /** Aggregates raw rows of the day into staging; readers see nothing of it yet. `staging_busy` passes with a retry. */
   aggregateDay(input: { day: string }): Promise<AggregateResult>
-  /** Puts the staged day in the place of the served one, at once. Fails with `staging_dirty` when two attempts met. */
-  swapDay(input: { day: string }): Promise<void>
+  /**
+   * Puts the staged day in the place of the served one, at once. Fails with `staging_dirty` when staging does not hold
+   * exactly what was counted: two attempts met, and the day is to be aggregated again.
+   */
+  swapDay(input: { day: string; staged?: StagedDay | undefined }): Promise<SwapResult>
   compareDay(input: { day: string }): Promise<CompareResult>
   raiseAlert(input: Alert): Promise<void>
   writeBusinessReport(input: { day: string }): Promise<ReportResult>
@@ -114,6 +135,7 @@ export type EtlErrorCode =
   | 'bad_day'
   | 'bad_month'
   | 'ingest_behind'
+  | 'staging_busy'
   | 'staging_dirty'
   | 'kafka_unavailable'
   | 'clickhouse_failed'

@@ -9,6 +9,8 @@ export interface Script {
   behind?: number[]
   /** Answers of compareDay likewise. Default: all equal. */
   compared?: CompareResult[]
+  /** What swapDay says. Default: published. */
+  published?: boolean
   /** Attempts of an activity that fail before one succeeds, with the code to fail with. */
   failures?: Partial<Record<keyof EtlActivities, { times: number; code: string; final?: boolean }>>
 }
@@ -76,6 +78,7 @@ export function stubEtlActivities(script: Script = {}): { activities: EtlActivit
       },
       async swapDay({ day }) {
         call('swapDay', day)
+        return { published: script.published ?? true }
       },
       async compareDay({ day }) {
         call('compareDay', day)

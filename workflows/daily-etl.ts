@@ -55,7 +55,7 @@ export async function dailyEtl(input: DailyEtlInput = {}): Promise<DailyEtlResul
       : 'done, batch equals stream',
   )
   const { rows, events } = checked.counted
-  return { day, rows, events, equal, drifted, driftedCount, reportPath }
+  return { day, rows, events, equal, drifted, driftedCount, published: checked.published, reportPath }
 }
 
 async function report(day: string): Promise<string> {

@@ -153,6 +153,21 @@ test('a day past shows what was swapped, not what came since; the live day is ro
   }
 })
 
+test('a day that is not over is counted, and stays live in every view', async () => {
+  const today = dayBefore(0)
+  const of = (events: string) => `SELECT sum(events) AS n FROM ${events}`
+  const live = () => ask(bi, `SELECT * FROM daily WHERE day = '${today}' ORDER BY ALL`)
+  const months = () => ask(bi, 'SELECT * FROM trends_monthly ORDER BY ALL')
+  const before = [await live(), await months()]
+  await aggregateDay(admin, today)
+  expect(await swapDay(admin, today)).toEqual({ published: false })
+  // The next swap of another day must not take today's part into the month either.
+  expect(await swapDay(admin, PAST)).toEqual({ published: true })
+  expect([await live(), await months()]).toEqual(before)
+  expect(await ask(admin, of(`metrics_batch_daily WHERE day = '${today}'`))).not.toEqual([{ n: 0 }])
+  expect(await ask(bi, of(`batch_daily WHERE day = '${today}'`))).toEqual([{ n: 0 }])
+})
+
 test('a day is a UTC day, whatever time zone the server or the reader is in', async () => {
   await insertRows(admin, [...groups(TODAY - 2 * DAY_MS), ...groups(TODAY - 3 * DAY_MS)], 'c/1/0/2/3')
   // One of the two is on another date than UTC at any moment.

@@ -34,6 +34,7 @@ describe('the daily ETL', () => {
       rows: 12,
       events: 1500,
       driftedCount: 0,
+      published: true,
     })
     expect(journal).toEqual([
       'observeIngestTargets:2026-11-20',
@@ -80,6 +81,11 @@ describe('the daily ETL', () => {
     expect((await handle.result()).drifted).toEqual([driftedRow('purchase', 10, 9)])
     const { typedSearchAttributes } = await handle.describe()
     expect(typedSearchAttributes.get(driftAttribute)).toBe(true)
+  })
+
+  it('says of a day that is not over that it was counted and not published', async () => {
+    const { handle } = await clock.runDailyEtl({ published: false })
+    expect(await handle.result()).toMatchObject({ events: 1500, published: false })
   })
 
   it('does not call late events a drift', async () => {
