@@ -40,7 +40,7 @@ export async function fillTopic(
     const body = batches.next(now)
     const read = readBatch(JSON.parse(body.toString()), body, 'batch')
     if (!read.ok) throw new Error(`the load generator made a bad batch: ${read.code}`)
-    const admitted = admit(read.batch, { app: { app: options.app }, lookupKey, registry, now })
+    const admitted = admit(read.batch, { app: { app: options.app }, lookupKey, registry, now, nonce: '' })
     return admitted.persons.map((person) => tokenise(person, keysOf(person.handle), admitted.stamp))
   }
   let filled = 0

@@ -22,6 +22,7 @@ const context: AdmitContext = {
   lookupKey: randomBytes(32),
   registry: loadRegistry(),
   now,
+  nonce: randomUUID(),
 }
 
 const bodies = Array.from({ length: BATCHES }, (_, i) => makeBody(i))

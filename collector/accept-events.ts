@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Admitted, admit, type Person } from '../gate/admit.ts'
 import { readBatch } from '../gate/read-batch.ts'
 import { tokenise } from '../gate/tokenise.ts'
@@ -89,6 +90,7 @@ async function judge(
     lookupKey: app.lookupKey,
     registry: deps.registry,
     now: receivedAt,
+    nonce: randomUUID(),
     ...(submission.clientIp !== undefined && { clientIp: submission.clientIp }),
   })
   countRefused(deps, app.rules.app, admitted, receivedAt)

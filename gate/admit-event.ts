@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
 import type { AdmitContext, Person } from './admit.ts'
 import { cleanPath } from './clean-path.ts'
@@ -9,6 +8,7 @@ import { parseTime } from './parse-time.ts'
 import type { ParsedBatch } from './read-batch.ts'
 import { type RawContext, type RawEvent, readContext, readEvent } from './read-event.ts'
 import { hasRequired, readProperties, readProperty } from './read-properties.ts'
+import { createStandIns } from './stand-in-ids.ts'
 import { stripOwnIds } from './strip-own-ids.ts'
 import { truncateIp } from './truncate-ip.ts'
 import { countDrop, createWork, type Work } from './work.ts'
@@ -49,14 +49,7 @@ export function createAdmission(batch: ParsedBatch, context: AdmitContext): Admi
   const outerRead = readContext(batch.context)
   const outer = typeof outerRead === 'string' ? undefined : outerRead
   const oldest = context.now - Math.min(context.app.maxAgeDays ?? DEFAULT_MAX_AGE_DAYS, MAX_AGE_DAYS) * DAY_MS
-  let bodyHash = ''
-
-  /** A name for an event whose client gave it none: a retry sends the same batch id, or the same bytes. */
-  function standIn(index: number): string {
-    if (batch.batchId !== '') return `batch:${batch.batchId}:${index}`
-    if (bodyHash === '') bodyHash = hash('sha256', batch.body, 'hex')
-    return `body:${bodyHash}:${index}`
-  }
+  const standIn = createStandIns(batch, context.nonce)
 
   function correctTime(raw: RawEvent): number | RejectCode {
     const { timestamp } = raw

@@ -22,7 +22,7 @@ const registry = loadRegistry({
     },
   ],
 })
-const context: AdmitContext = { app: { app: 'shop' }, lookupKey, registry, now: NOW }
+const context: AdmitContext = { app: { app: 'shop' }, lookupKey, registry, now: NOW, nonce: 'n-1' }
 
 function admitEvents(events: unknown[], more: { envelope?: object; context?: Partial<AdmitContext> } = {}) {
   const json = JSON.parse(JSON.stringify({ batch: events, ...more.envelope }))

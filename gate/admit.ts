@@ -24,6 +24,8 @@ export interface AdmitContext {
   registry: Registry
   /** When the collector received the request. Milliseconds since 1970. */
   now: number
+  /** Random, another for each request: names events that nothing else tells from those of the next request. */
+  nonce: string
   /** Peer address; looked at only where the app truncates IPs and the event names none. */
   clientIp?: string
 }

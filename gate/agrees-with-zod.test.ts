@@ -31,7 +31,13 @@ const registry = loadRegistry({
 function verdict(event: unknown): string {
   const read = readBatch({ batch: [event] }, Buffer.alloc(0), 'batch')
   if (!read.ok) return read.code
-  const context = { app: { app: 'shop', maxAgeDays: 400 }, lookupKey: Buffer.alloc(32), registry, now: NOW }
+  const context = {
+    app: { app: 'shop', maxAgeDays: 400 },
+    lookupKey: Buffer.alloc(32),
+    registry,
+    now: NOW,
+    nonce: '',
+  }
   return admit(read.batch, context).rejected[0]?.code ?? 'accepted'
 }
 

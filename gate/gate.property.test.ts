@@ -23,7 +23,13 @@ const registry = loadRegistry({
     },
   ],
 })
-const context: AdmitContext = { app: { app: 'shop' }, lookupKey: Buffer.alloc(32, 3), registry, now: NOW }
+const context: AdmitContext = {
+  app: { app: 'shop' },
+  lookupKey: Buffer.alloc(32, 3),
+  registry,
+  now: NOW,
+  nonce: 'n-1',
+}
 
 /** Both steps on any JSON value; every person gets the same keys, which the promise must not depend on. */
 function runGate(json: unknown, body = Buffer.from(JSON.stringify(json) ?? '')) {

@@ -16,7 +16,7 @@ const registry = loadRegistry({
   events: [{ name: 'form', properties: { form_id: { type: 'id', purpose: 'analytics' } } }],
 })
 
-function recordOf(events: object[], envelope: object = {}, subjectKeys = keys): EventRecord {
+function recordOf(events: object[], envelope: object = {}, subjectKeys = keys, nonce = 'n-1'): EventRecord {
   const json = { batch: events.map((event) => ({ userId: 'anna', type: 'page', ...event })), ...envelope }
   const read = readBatch(json, Buffer.from(JSON.stringify(json)), 'batch')
   if (!read.ok) throw new Error(read.code)
@@ -25,6 +25,7 @@ function recordOf(events: object[], envelope: object = {}, subjectKeys = keys): 
     lookupKey: Buffer.alloc(32, 3),
     registry,
     now: NOW,
+    nonce,
   })
   expect(admitted.rejected).toEqual([])
   const [person] = admitted.persons
@@ -131,10 +132,28 @@ describe('the batch key, by which a retry is known', () => {
     expect(batchOf([a, b])).not.toBe(batchOf([a]))
   })
 
-  test('else is that of the very same bytes, and such events have ids of their own', () => {
-    expect(batchOf([{}, {}])).toBe(batchOf([{}, {}]))
-    expect(batchOf([{}])).not.toBe(batchOf([{ timestamp: '2026-11-21T11:00:00.000Z' }]))
-    const rows = decodeRows(recordOf([{}, {}]).rows)
-    expect(new Set(rows.map((row) => row.eventId)).size).toBe(2)
+  test('else is that of the very same bytes, where these hold an id or a time', () => {
+    const again = (events: object[], envelope = {}) =>
+      ['n-1', 'n-2'].map((nonce) => batchOf(events, envelope, keys, nonce))
+    for (const [events, envelope] of [
+      [[{ timestamp: NOW - 1 }, {}]],
+      [[{ sentAt: NOW - 1 }, {}]],
+      [[{ messageId: 'a' }, {}]],
+      [[{}, {}], { sentAt: NOW - 1 }],
+      [[{}, {}], { messageId: 'batch' }],
+    ] as [object[], object?][]) {
+      const [first, retry] = again(events, envelope)
+      expect(retry, JSON.stringify([events, envelope])).toBe(first)
+    }
+    expect(batchOf([{ timestamp: NOW - 1 }])).not.toBe(batchOf([{ timestamp: NOW - 2 }]))
+  })
+
+  test('else is new for each request, and so are the ids: the same text twice is two events', () => {
+    for (const event of [{}, { messageId: '', timestamp: null }]) {
+      const [first, second] = ['n-1', 'n-2'].map((nonce) => recordOf([event, event], {}, keys, nonce))
+      expect(second?.batch).not.toEqual(first?.batch)
+      const rows = [first, second].flatMap((record) => decodeRows(record!.rows))
+      expect(new Set(rows.map((row) => row.eventId)).size).toBe(4)
+    }
   })
 })
