@@ -47,6 +47,12 @@ const FINAL = new Set<string>([
   'unknown_format',
 ] satisfies CutErrorCode[])
 
+/**
+ * A record that ClickHouse cannot read is given up after so many answers, over 3 seconds by the pauses between: a server in
+ * trouble may say so of good rows.
+ */
+const UNREADABLE_ATTEMPTS = 6
+
 /** `too-large`: ClickHouse cannot read the rows; nothing was written, declare a smaller cut. */
 export type CutOutcome = 'written' | 'too-large'
 
@@ -64,6 +70,7 @@ export async function writeCut(
 ): Promise<CutOutcome> {
   const filtered = await filterRecords(deps, cut, records)
   const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, deps.signal)
+  let unreadable = 0
   for (;;) {
     try {
       await deps.slots.run(() => declareAndInsert(deps, cut, records, filtered))
@@ -75,6 +82,11 @@ export async function writeCut(
         // A sleeping earlier owner could insert the whole cut after we cut it smaller: wait until it may no longer.
         if (cut.inherited) await pause(INSERT_DEADLINE_MS, deps.signal)
         if (filtered.insert.length > 1) return 'too-large'
+        unreadable++
+        if (unreadable < UNREADABLE_ATTEMPTS) {
+          await backoff()
+          continue
+        }
         filtered.rejected.push({ record: filtered.insert[0]!, code: 'unreadable_rows' })
         filtered.insert = []
         continue
