@@ -7,6 +7,7 @@ import { createGrouping } from './group-persons.ts'
 import { parseTime } from './parse-time.ts'
 import type { ParsedBatch } from './read-batch.ts'
 import { type RawContext, type RawEvent, readContext, readEvent } from './read-event.ts'
+import { readId } from './read-id.ts'
 import { hasRequired, readProperties, readProperty } from './read-properties.ts'
 import { createStandIns } from './stand-in-ids.ts'
 import { stripOwnIds } from './strip-own-ids.ts'
@@ -37,6 +38,8 @@ export interface Admission {
   persons: Person[]
   /** @returns the code under which the event is rejected; undefined where it passed and joined its person. */
   admitEvent(event: unknown, index: number): RejectCode | undefined
+  /** Notes whose event was rejected, where it says so. */
+  rejectEvent(event: unknown, index: number): void
   /** To be called once after the last event. */
   finish(dropped: Map<DropCode, number>): void
 }
@@ -85,7 +88,16 @@ export function createAdmission(batch: ParsedBatch, context: AdmitContext): Admi
     return undefined
   }
 
-  return { work, persons: grouping.persons, admitEvent, finish: (dropped) => grouping.finish(work, dropped) }
+  function rejectEvent(event: unknown, index: number): void {
+    // The client's id of the batch is the batch's key as it is.
+    if (batch.batchId !== '' || typeof event !== 'object' || event === null) return
+    const { userId, anonymousId, messageId } = event as Record<string, unknown>
+    // Where nobody can be read, no other verdict could make it somebody's.
+    grouping.noteRejected(readId(userId), readId(anonymousId), () => readId(messageId) || standIn(index))
+  }
+
+  const finish = (dropped: Map<DropCode, number>) => grouping.finish(work, dropped)
+  return { work, persons: grouping.persons, admitEvent, rejectEvent, finish }
 }
 
 function definitionOf(raw: RawEvent, definitions: ReadonlyMap<string, CompiledDefinition>) {

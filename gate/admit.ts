@@ -38,6 +38,8 @@ export interface Person {
   links: Link[]
   /** Never empty. */
   events: DraftEvent[]
+  /** Ids of the person's rejected events: the batch key names them too, since a retry's verdict may be another. */
+  rejectedIds: readonly string[]
 }
 
 export interface Link {
@@ -93,7 +95,10 @@ export function admit(batch: ParsedBatch, context: AdmitContext): Admitted {
     const code =
       measure && isLarger(event, MAX_EVENT_BYTES) ? 'event_too_large' : admission.admitEvent(event, index)
     if (code === undefined) settleDrops(work, dropped)
-    else rejected.push({ index, code, event: work.draft.event, property: work.property })
+    else {
+      rejected.push({ index, code, event: work.draft.event, property: work.property })
+      admission.rejectEvent(event, index)
+    }
   }
   admission.finish(dropped)
   return {

@@ -11,6 +11,8 @@ export interface Grouping {
   persons: Person[]
   /** @returns false where the message id was seen before: the event makes no second row. */
   join(raw: RawEvent, draft: DraftEvent): boolean
+  /** Keeps the id of a rejected event for its person; undefined is an id that is none. */
+  noteRejected(userId: string | undefined, anonymousId: string | undefined, eventId: () => string): void
   /** Takes ids of a person's other events out of each event, once all are known. */
   finish(work: Work, dropped: Map<DropCode, number>): void
 }
@@ -31,6 +33,7 @@ export function createGrouping(lookupKey: Buffer): Grouping {
   const persons: Person[] = []
   const groups = new Map<string, Group>()
   const handleOf = createHandles(lookupKey)
+  const rejectedIds = new Map<string, string[]>()
   let last: { userId: string; anonymousId: string; group: Group } | undefined
 
   function groupOf(raw: RawEvent): Group {
@@ -38,10 +41,10 @@ export function createGrouping(lookupKey: Buffer): Grouping {
     if (last && last.userId === raw.userId && last.anonymousId === raw.anonymousId) return last.group
     const kind = raw.userId === '' ? 'anonymous' : 'user'
     const id = raw.userId === '' ? raw.anonymousId : raw.userId
-    const key = `${kind} ${id}`
+    const key = personKey(kind, id)
     let group = groups.get(key)
     if (!group) {
-      const person = { handle: handleOf(kind, id), links: [], events: [] }
+      const person = { handle: handleOf(kind, id), links: [], events: [], rejectedIds: [] }
       group = { person, seen: new Set(), linked: new Set(), first: [], others: new Set() }
       groups.set(key, group)
       persons.push(person)
@@ -63,7 +66,18 @@ export function createGrouping(lookupKey: Buffer): Grouping {
       group.person.events.push(draft)
       return true
     },
+    noteRejected(userId, anonymousId, eventId) {
+      if (userId === undefined || anonymousId === undefined || userId + anonymousId === '') return
+      const key = userId === '' ? personKey('anonymous', anonymousId) : personKey('user', userId)
+      const ids = rejectedIds.get(key)
+      if (ids) ids.push(eventId())
+      else rejectedIds.set(key, [eventId()])
+    },
     finish(work, dropped) {
+      for (const [key, ids] of rejectedIds) {
+        const group = groups.get(key)
+        if (group) group.person.rejectedIds = ids
+      }
       // Each event has been searched for its own ids, so those that all events share need no second look.
       for (const { person, others } of groups.values()) {
         others.delete('')
@@ -76,12 +90,16 @@ export function createGrouping(lookupKey: Buffer): Grouping {
   }
 }
 
+function personKey(kind: 'user' | 'anonymous', id: string): string {
+  return `${kind} ${id}`
+}
+
 /** Works out each handle of a batch once. */
 function createHandles(lookupKey: Buffer): HandleOf {
   const handles = new Map<string, Buffer>()
   const lookup = createKeyedHash(lookupKey)
   return (kind, id) => {
-    const key = `${kind} ${id}`
+    const key = personKey(kind, id)
     let handle = handles.get(key)
     if (!handle) {
       handle = Buffer.from(hashText(lookup, kind, id), 'latin1')

@@ -16,7 +16,13 @@ const registry = loadRegistry({
   events: [{ name: 'form', properties: { form_id: { type: 'id', purpose: 'analytics' } } }],
 })
 
-function recordOf(events: object[], envelope: object = {}, subjectKeys = keys, nonce = 'n-1'): EventRecord {
+function recordOf(
+  events: object[],
+  envelope: object = {},
+  subjectKeys = keys,
+  nonce = 'n-1',
+  now = NOW,
+): EventRecord {
   const json = { batch: events.map((event) => ({ userId: 'anna', type: 'page', ...event })), ...envelope }
   const read = readBatch(json, Buffer.from(JSON.stringify(json)), 'batch')
   if (!read.ok) throw new Error(read.code)
@@ -24,10 +30,9 @@ function recordOf(events: object[], envelope: object = {}, subjectKeys = keys, n
     app: { app: 'shop' },
     lookupKey: Buffer.alloc(32, 3),
     registry,
-    now: NOW,
+    now,
     nonce,
   })
-  expect(admitted.rejected).toEqual([])
   const [person] = admitted.persons
   if (!person) throw new Error('nobody')
   return tokenise(person, subjectKeys, admitted.stamp)
@@ -130,6 +135,35 @@ describe('the batch key, by which a retry is known', () => {
   test('else follows the message ids in any order, whatever else a retry changes', () => {
     expect(batchOf([a, b], { sentAt: '2026-11-21T11:00:00.000Z' })).toBe(batchOf([b, a]))
     expect(batchOf([a, b])).not.toBe(batchOf([a]))
+  })
+
+  test('does not follow the verdict: it names rejected events too, and only those of the same person', () => {
+    const old = { messageId: 'b', timestamp: NOW - 90 * 86_400_000 }
+    const both = batchOf([a, b])
+    expect(batchOf([a, old])).toBe(both)
+    expect(batchOf([old, a])).toBe(both)
+    expect(batchOf([a, { messageId: 'b', type: 'track', event: 'not declared' }])).toBe(both)
+    expect(batchOf([a, { messageId: 'b', properties: { title: 'x'.repeat(40_000) } }])).toBe(both)
+    expect(batchOf([a, { ...old, userId: 'bob' }])).toBe(batchOf([a]))
+    expect(batchOf([a, { ...old, userId: '', anonymousId: 'anna' }])).toBe(batchOf([a]))
+    expect(batchOf([a, { ...old, userId: {} }])).toBe(batchOf([a]))
+  })
+
+  test('is the same when an event becomes too old between the first try and the retry', () => {
+    const limit = NOW - 30 * 86_400_000
+    for (const ids of [
+      [a, b],
+      [{}, {}],
+    ]) {
+      const events = [
+        { ...ids[0], timestamp: NOW - 1 },
+        { ...ids[1], timestamp: limit + 1_000 },
+      ]
+      const first = recordOf(events)
+      const retry = recordOf(events, {}, keys, 'n-2', NOW + 5_000)
+      expect([first.count, retry.count]).toEqual([2, 1])
+      expect(retry.batch).toEqual(first.batch)
+    }
   })
 
   test('else is that of the very same bytes, where these hold an id or a time', () => {

@@ -41,6 +41,7 @@ export function tokenise(person: Person, keys: SubjectKeys, stamp: BatchStamp): 
     writer.hash64(draft.orderId === '' ? '' : hashText(keyed, 'order', draft.orderId))
     writeContent(draft, keyed, writer)
   }
+  for (const id of person.rejectedIds) eventIds.push(hashText(keyed, 'message', id).slice(0, 8))
   return {
     subject: keys.token,
     rows: writer.take(),
@@ -73,13 +74,15 @@ function withHashedIds(
 }
 
 /**
- * What a client's retry has in common with the first try, 16 bytes: the batch id, or else the events' ids in any order.
+ * What a client's retry has in common with the first try, 16 bytes: the batch id, or else the ids of the person's events in
+ * any order, as they were sent. What became of them is no part of it: one that was just young enough may be too old when it
+ * comes again, and the others must not count twice for that.
  * Keyed by the subject's own key, since the batch ids of clients could be joined with other systems' logs.
  */
 function batchKey(keyed: KeyedHash, stamp: BatchStamp, eventIds: readonly string[]): Buffer {
   const name =
     stamp.batchId === ''
-      ? hashBytes(keyed, 'batch', Buffer.from([...eventIds].sort().join(''), 'latin1'))
+      ? hashBytes(keyed, 'batch', Buffer.from([...new Set(eventIds)].sort().join(''), 'latin1'))
       : hashText(keyed, 'batch-id', stamp.batchId)
   return Buffer.from(name.slice(0, 16), 'latin1')
 }
