@@ -12,7 +12,7 @@ import { createLogger } from '../runtime/logger.ts'
 import { createRandom } from '../runtime/random.ts'
 import { startPlatform } from '../services/start-platform.ts'
 import { countSurvivors, findUnequalViews } from './count-survivors.ts'
-import { startDrillClients } from './drill-client.ts'
+import { EVENTS_PER_BATCH, startDrillClients } from './drill-client.ts'
 import { drawFault, FAULT_POINTS, injectFault } from './inject-faults.ts'
 
 /**
@@ -106,7 +106,7 @@ try {
     JSON.stringify({
       kills: struck,
       seed,
-      acked: clients.acked.size * 10,
+      acked: clients.acked.size * EVENTS_PER_BATCH,
       unackedBatches: unacked.length,
       retries: clients.retries(),
       ...survivors,
