@@ -6,11 +6,12 @@ import { keepAlive } from './keep-alive.ts'
 import { migrateAll } from './migrate-all.ts'
 import {
   createOwnProcesses,
+  type OwnProcesses,
   PROCESS_SCRIPTS,
   type ProcessKind,
   type ProcessOptions,
 } from './own-processes.ts'
-import { createPlatformWriter } from './platform-file.ts'
+import { createPlatformWriter, type PlatformRecord } from './platform-file.ts'
 import { reservePorts } from './reserve-port.ts'
 import { type RunningEngines, type StartOptions, startEngines } from './start-engines.ts'
 import type { SupervisedProcess } from './supervise-process.ts'
@@ -55,15 +56,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   let collectorUrl = ''
   let stopping = false
   const writer = createPlatformWriter(home)
-  const record = () =>
-    writer.write(() => ({
-      collectorUrl,
-      environment: engines.environment,
-      processes: [
-        ...engines.processes.map((part) => ({ ...part, kind: 'engine' as const })),
-        ...own.list().map((part) => ({ ...part, kind: 'process' as const })),
-      ],
-    }))
+  const record = () => writer.write(() => describeParts(engines, own, collectorUrl))
   const watch = (child: SupervisedProcess) => {
     if (options.keepAlive) keepAlive(child, { report, isStopping: () => stopping, onRestarted: record })
   }
@@ -90,10 +83,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   try {
     for (const child of engines.supervised.values()) watch(child)
     await migrateAll(readConfig(engines.environment), report)
-    // All are waited for, also when one fails: nothing may come up after the stop.
-    const starts = await Promise.allSettled((options.processes ?? ONE_OF_EACH).map(startProcess))
-    const failure = starts.find((start) => start.status === 'rejected')
-    if (failure) throw failure.reason
+    await startAll((options.processes ?? ONE_OF_EACH).map(startProcess))
   } catch (error) {
     await stop()
     throw error
@@ -112,5 +102,28 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     kill: (name, signal) => find(name).kill(signal),
     restart: (name) => find(name).restart().then(record),
     stop,
+  }
+}
+
+/** All are waited for, also when one fails: nothing may come up after the stop. @throws the first one's error */
+async function startAll(starts: Promise<void>[]): Promise<void> {
+  const settled = await Promise.allSettled(starts)
+  const failure = settled.find((start) => start.status === 'rejected')
+  if (failure) throw failure.reason
+}
+
+/** What the platform's record says of its parts. */
+function describeParts(
+  engines: RunningEngines,
+  own: OwnProcesses,
+  collectorUrl: string,
+): Omit<PlatformRecord, 'pid' | 'startedAt'> {
+  return {
+    collectorUrl,
+    environment: engines.environment,
+    processes: [
+      ...engines.processes.map((part) => ({ ...part, kind: 'engine' as const })),
+      ...own.list().map((part) => ({ ...part, kind: 'process' as const })),
+    ],
   }
 }

@@ -36,8 +36,41 @@ export interface SessionPool {
 
 export function createSessionPool(engine: Engine): SessionPool {
   const limit = limitConcurrency(CONCURRENCY, MAX_WAITING)
-  const sessions = new Map<string, NamedSession>()
+  const sessions = createNamedSessions(engine)
   let stopping = false
+
+  async function useFresh<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = engine.connect()
+    try {
+      return await work(connection)
+    } finally {
+      engine.close(connection)
+    }
+  }
+
+  return {
+    use(session, work) {
+      if (stopping)
+        return Promise.reject(new ClickHouseError(210, 'NETWORK_ERROR', 'The server is shutting down'))
+      return limit.run(() => (session === undefined ? useFresh(work) : sessions.use(session, work)))
+    },
+    useAtOnce: useFresh,
+    async drain() {
+      stopping = true
+      await limit.idle()
+      sessions.closeAll()
+    },
+  }
+}
+
+interface NamedSessions {
+  /** @throws ClickHouseError 202 when too many are open, 372 for an unknown session, 373 for one in use. */
+  use<T>(session: SessionUse, work: (connection: Connection) => Promise<T>): Promise<T>
+  closeAll(): void
+}
+
+function createNamedSessions(engine: Engine): NamedSessions {
+  const sessions = new Map<string, NamedSession>()
 
   function closeSession(key: string): void {
     const session = sessions.get(key)
@@ -69,39 +102,23 @@ export function createSessionPool(engine: Engine): SessionPool {
     return session
   }
 
-  async function useNamed<T>(use: SessionUse, work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function use<T>(wanted: SessionUse, work: (connection: Connection) => Promise<T>): Promise<T> {
     // The user is part of the key: one user's session is never another's.
-    const key = JSON.stringify([use.user, use.id])
-    const session = takeSession(key, use)
+    const key = JSON.stringify([wanted.user, wanted.id])
+    const session = takeSession(key, wanted)
     clearTimeout(session.timer)
     session.busy = true
     try {
       return await work(session.connection)
     } finally {
       session.busy = false
-      session.timer = setTimeout(() => closeSession(key), use.timeoutSeconds * 1000)
-    }
-  }
-
-  async function useFresh<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = engine.connect()
-    try {
-      return await work(connection)
-    } finally {
-      engine.close(connection)
+      session.timer = setTimeout(() => closeSession(key), wanted.timeoutSeconds * 1000)
     }
   }
 
   return {
-    use(session, work) {
-      if (stopping)
-        return Promise.reject(new ClickHouseError(210, 'NETWORK_ERROR', 'The server is shutting down'))
-      return limit.run(() => (session === undefined ? useFresh(work) : useNamed(session, work)))
-    },
-    useAtOnce: useFresh,
-    async drain() {
-      stopping = true
-      await limit.idle()
+    use,
+    closeAll() {
       for (const key of [...sessions.keys()]) closeSession(key)
     },
   }
