@@ -4,7 +4,7 @@ import { DAY_MARTS } from '../clickhouse/day-marts.ts'
 import { migrateClickHouse } from '../clickhouse/migrate.ts'
 import { publishDays } from '../clickhouse/publish-days.ts'
 import { MONTH_SELECT } from '../clickhouse/publish-month.ts'
-import type { Config } from '../runtime/config.ts'
+import { type Config, readConfig } from '../runtime/config.ts'
 import { DASHBOARD_QUERIES, type DashboardQuery } from './dashboard-queries.ts'
 
 export interface DashboardFigures {
@@ -161,5 +161,5 @@ function today(): string {
 }
 
 function biPassword(): string {
-  return process.env.EBB_BI_PASSWORD ?? 'bi'
+  return readConfig().clickhouse.biPassword || 'bi'
 }

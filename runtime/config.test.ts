@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { readConfig } from './config.ts'
 
@@ -9,6 +9,19 @@ const keysOf = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].ma
 describe('the configuration', () => {
   it('has every key in docs/configuration.md, and no other', () => {
     expect(keysOf(guide, /^\| `(EBB_\w+)`/gm)).toEqual(keysOf(source, /^ {2}(EBB_\w+): z/gm))
+  })
+
+  it('is the one place of the product that reads a key', () => {
+    const root = new URL('../', import.meta.url)
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+      (path) => /^(?!node_modules|tests|\.)[\w-]+\/.*\.ts$/.test(path) && !path.endsWith('.test.ts'),
+    )
+    expect(files.length).toBeGreaterThan(100)
+    const reading = files.filter((path) =>
+      /process\.env(\.|\[['"])EBB_(?!BOOTSTRAP_AT)/.test(readFileSync(new URL(path, root), 'utf8')),
+    )
+    // A drill's fault must work from a process's first line on, before anything is read; when the bootstrap began is no setting.
+    expect(reading).toEqual(['runtime/fault.ts'])
   })
 
   it('names the key that is wrong and does not show its value', () => {
