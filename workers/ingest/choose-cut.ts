@@ -1,8 +1,10 @@
 import type { IngestRecord } from './inspect-record.ts'
+import { sizeOfRecord } from './partition-buffer.ts'
 
 export interface CutBounds {
   maxRecords: number
   maxRows: number
+  /** In memory: small records take more there than in their insert, and whoever repeats the cut must hold it. */
   maxBytes: number
 }
 
@@ -16,13 +18,14 @@ export function chooseCut(records: readonly IngestRecord[], bounds: CutBounds): 
   let format: number | undefined
   let taken = 0
   for (const record of records) {
+    bytes += sizeOfRecord(record)
+    let over = bytes > bounds.maxBytes
     if (!record.poison) {
       format ??= record.format
       rows += record.count
-      bytes += record.rows.length
-      const over = rows > bounds.maxRows || bytes > bounds.maxBytes || record.format !== format
-      if (taken > 0 && over) break
+      over ||= rows > bounds.maxRows || record.format !== format
     }
+    if (taken > 0 && over) break
     taken++
     if (taken >= bounds.maxRecords) break
   }

@@ -11,6 +11,7 @@ import { TOPICS } from '../../schemas/event-record.ts'
 import type { Breaks } from './break-promise.ts'
 import type { Revocations } from './follow-revocations.ts'
 import { assignerWithCluster, type BatchCommit, createGroupCommits } from './group-commit.ts'
+import { createFetchHold } from './hold-fetches.ts'
 import type { IngestMetrics } from './ingest-metrics.ts'
 import { inspectRecord } from './inspect-record.ts'
 import {
@@ -50,8 +51,6 @@ export interface EventConsumer {
 
 /** While an insert runs, fetches come no closer than this: fewer, larger ones. */
 const FETCH_PAUSE_MS = 15
-/** A blocked batch looks this often whether the group still knows us. */
-const HEARTBEAT_CHECK_MS = 500
 const DRAIN_MS = 7_000
 /** A member that must end tells the group, so that others need not wait for its session to run out. */
 const LEAVE_MS = 2_000
@@ -79,6 +78,14 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const budget = createBufferBudget()
   const slots = createSlots(INSERTS_AT_ONCE)
   let session: OwnedSession | undefined
+  const fetches = createFetchHold({
+    budget,
+    maxBytes: BUFFER_MAX_BYTES,
+    isShort: (partition) => session?.runs.get(partition)?.isShort() ?? false,
+    partitions: () => session?.runs.keys() ?? [],
+    pause: (partition) => consumer.pause([{ topic, partitions: [partition] }]),
+    resume: (partitions) => consumer.resume([{ topic, partitions }]),
+  })
   const fail = (error: Error) => {
     session?.end()
     const end = () => deps.onCrash(error)
@@ -91,6 +98,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     // Nothing is fetched before the metadata was read: kafkajs would silently begin anew where offsets are out of range.
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
+    fetches.reset()
     const previous = session?.ended ?? Promise.resolve()
     session = openSession(
       { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, slots },
@@ -119,11 +127,12 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     }
     payload.resolveOffset(messages.at(-1)!.offset)
     if (slots.busy() > 0) await budget.released(FETCH_PAUSE_MS)
-    while (budget.bytes() > BUFFER_MAX_BYTES && current.isCurrent() && payload.isRunning()) {
-      await budget.released(HEARTBEAT_CHECK_MS)
-      // Throws when the group rebalances; kafkajs then joins again.
-      await payload.heartbeat()
-    }
+    // The heartbeat throws when the group rebalances; kafkajs then joins again.
+    await fetches.hold(
+      payload.batch.partition,
+      () => current.isCurrent() && payload.isRunning(),
+      payload.heartbeat,
+    )
   }
 
   await Promise.all([admin.connect(), consumer.connect()])

@@ -56,11 +56,11 @@ describe('a filtered cut', () => {
 })
 
 describe('a cut', () => {
-  const bounds = { maxRecords: Number.POSITIVE_INFINITY, maxRows: 35, maxBytes: 1_000 }
+  const bounds = { maxRecords: Number.POSITIVE_INFINITY, maxRows: 35, maxBytes: 5_000 }
   test('is bounded in rows, bytes and records, and takes at least one record', () => {
     const records = [1, 2, 3, 4, 5].map((offset) => record(offset))
     expect(chooseCut(records, bounds)).toBe(3)
-    expect(chooseCut(records, { ...bounds, maxBytes: 250 })).toBe(2)
+    expect(chooseCut(records, { ...bounds, maxBytes: 1_250 })).toBe(2)
     expect(chooseCut(records, { ...bounds, maxRecords: 1 })).toBe(1)
     expect(chooseCut([record(1, { count: 1_000 })], bounds)).toBe(1)
   })

@@ -21,9 +21,16 @@ export interface SessionDeps extends ConsumeDeps {
   slots: ReturnType<typeof createSlots>
 }
 
+export interface PartitionRun {
+  /** @returns false when records are missing before these */
+  append(records: IngestRecord[], highWatermark: number): boolean
+  /** Lacks records of the cut that an earlier owner declared, and can write nothing before it has them. */
+  isShort(): boolean
+}
+
 /** What this member owns between two rebalances. */
 export interface OwnedSession extends CommitSession {
-  runs: Map<number, { append(records: IngestRecord[], highWatermark: number): boolean }>
+  runs: Map<number, PartitionRun>
   isReady(): boolean
   isDraining(): boolean
   /** Resolves when no loop of this session runs any more. */
@@ -107,6 +114,7 @@ function startPartition(
       highWatermark = high
       return buffer.append(records)
     },
+    isShort: () => begin.declared !== undefined && buffer.nextOffset() < begin.declared.end,
   })
   deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
   const commit = async (offset: number, metadata: CutMetadata) => {

@@ -45,6 +45,15 @@ export interface PartitionBuffer {
 /** What a record takes beside its rows. */
 const RECORD_OVERHEAD = 400
 
+/** Bytes that a record takes in memory. */
+export function sizeOfRecord(record: IngestRecord): number {
+  return record.rows.length + RECORD_OVERHEAD
+}
+
+export function sizeOfRecords(records: readonly IngestRecord[]): number {
+  return records.reduce((sum, record) => sum + sizeOfRecord(record), 0)
+}
+
 export function createPartitionBuffer(start: number, budget: BufferBudget): PartitionBuffer {
   const records: IngestRecord[] = []
   let next = start
@@ -55,8 +64,6 @@ export function createPartitionBuffer(start: number, budget: BufferBudget): Part
     waiters = []
     for (const wake of woken) wake()
   }
-  const sizeOf = (some: readonly IngestRecord[]) =>
-    some.reduce((sum, record) => sum + record.rows.length + RECORD_OVERHEAD, 0)
   const rowsOf = (some: readonly IngestRecord[]) =>
     some.reduce((sum, record) => sum + (record.poison ? 0 : record.count), 0)
   return {
@@ -68,7 +75,7 @@ export function createPartitionBuffer(start: number, budget: BufferBudget): Part
       for (const record of fresh) records.push(record)
       next = fresh.at(-1)!.offset + 1
       rows += rowsOf(fresh)
-      budget.add(sizeOf(fresh))
+      budget.add(sizeOfRecords(fresh))
       wakeAll()
       return true
     },
@@ -77,12 +84,12 @@ export function createPartitionBuffer(start: number, budget: BufferBudget): Part
     drop(count) {
       const dropped = records.splice(0, count)
       rows -= rowsOf(dropped)
-      budget.release(sizeOf(dropped))
+      budget.release(sizeOfRecords(dropped))
     },
     nextOffset: () => next,
     arrival: (ms) => wakeable(ms, (wake) => waiters.push(wake)),
     close() {
-      budget.release(sizeOf(records))
+      budget.release(sizeOfRecords(records))
       records.length = 0
       rows = 0
       wakeAll()
