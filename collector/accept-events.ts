@@ -9,6 +9,7 @@ import type { LinkWriter } from '../postgres/subject-links.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import type { EventRecord } from '../schemas/event-record.ts'
 import type { Registry } from '../schemas/registry.ts'
+import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
 import type { SegmentCall } from '../schemas/segment.ts'
 import { decompressBody, parseBody } from './decode-body.ts'
 import { collectorError } from './error.ts'
@@ -55,18 +56,20 @@ export async function acceptEvents(deps: AcceptDeps, submission: Submission): Pr
   const receivedAt = deps.now()
   // 1. Who asks. A key in the header is checked before the body is looked at.
   const app = submission.writeKey === '' ? undefined : await deps.apps.find(submission.writeKey)
-  const { answer, accepted, stored } = await judge(deps, submission, app, receivedAt)
+  const { answer, accepted, refused, stored } = await judge(deps, submission, app, receivedAt)
   await stored
 
-  // 7. Only now the client hears of it.
+  // 7. Only now the client hears of it, and only now is it counted: what fails before this point comes again.
   faultPoint('collector.after-produce-before-answer')
   deps.metrics.accepted(accepted)
+  countRefused(deps, refused)
   return answer
 }
 
 interface Judged {
   answer: string
   accepted: number
+  refused: Refused
   /** Resolves when all is durable. */
   stored: Promise<void> | undefined
 }
@@ -93,10 +96,10 @@ async function judge(
     nonce: randomUUID(),
     ...(submission.clientIp !== undefined && { clientIp: submission.clientIp }),
   })
-  countRefused(deps, app.rules.app, admitted, receivedAt)
   return {
     answer: answerText(admitted),
     accepted: admitted.accepted,
+    refused: sumRefused(admitted, app.rules.app, receivedAt),
     stored: admitted.persons.length > 0 ? store(deps, app.rules.app, admitted, receivedAt) : undefined,
   }
 }
@@ -156,12 +159,32 @@ function withinMs(sent: Promise<void>, timeoutMs: number): Promise<void> {
   })
 }
 
-function countRefused(deps: AcceptDeps, app: string, admitted: Admitted, at: number): void {
+/** Counts of what a request had to be refused: few, however many events it has. */
+interface Refused {
+  app: string
+  /** Milliseconds since 1970. */
+  at: number
+  events: ReadonlyMap<string, { code: RejectCode; event: string; count: number }>
+  fields: ReadonlyMap<DropCode, number>
+}
+
+function sumRefused(admitted: Admitted, app: string, at: number): Refused {
+  const events = new Map<string, { code: RejectCode; event: string; count: number }>()
   for (const { code, event } of admitted.rejected) {
-    deps.rejections.count({ app, code, event, count: 1, at })
-    deps.metrics.rejected(code)
+    const key = `${code} ${event}`
+    const sum = events.get(key)
+    if (sum) sum.count += 1
+    else events.set(key, { code, event, count: 1 })
   }
-  for (const [code, count] of admitted.dropped) {
+  return { app, at, events, fields: admitted.dropped }
+}
+
+function countRefused(deps: AcceptDeps, { app, at, events, fields }: Refused): void {
+  for (const { code, event, count } of events.values()) {
+    deps.rejections.count({ app, code, event, count, at })
+    deps.metrics.rejected(code, count)
+  }
+  for (const [code, count] of fields) {
     deps.rejections.count({ app, code, event: '', count, at })
     deps.metrics.dropped(code, count)
   }

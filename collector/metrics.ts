@@ -3,7 +3,7 @@ import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
 
 export interface CollectorMetrics {
   accepted(events: number): void
-  rejected(code: RejectCode): void
+  rejected(code: RejectCode, events: number): void
   dropped(code: DropCode, fields: number): void
   /** @param seconds from the end of the headers to the answer. */
   answered(status: number, seconds: number): void
@@ -51,7 +51,7 @@ export function createCollectorMetrics(
   const ok = requests.labels('200')
   return {
     accepted: (count) => accepted.inc(count),
-    rejected: (code) => events.inc({ result: code }),
+    rejected: (code, count) => events.inc({ result: code }, count),
     dropped: (code, count) => fields.inc({ code }, count),
     answered(status, seconds) {
       if (status === 200) ok.inc()
