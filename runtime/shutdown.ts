@@ -14,11 +14,18 @@ export function onShutdown(logger: Logger, stop: () => Promise<void>, timeoutMs 
     stop().then(
       () => process.exit(0),
       (error) => {
-        logger.error({ err: error }, 'stop failed')
+        logger.error({ err: nameAndCode(error) }, 'stop failed')
         process.exit(1)
       },
     )
   }
   process.on('SIGTERM', () => shutdown('SIGTERM'))
   process.on('SIGINT', () => shutdown('SIGINT'))
+}
+
+/** Messages stay out of the log: libraries quote what they choked on, and that may be a person's data. */
+function nameAndCode(error: unknown): { name: string; code?: string } {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const { code } = error as { code?: unknown }
+  return { name: error.name, ...(typeof code === 'string' && { code }) }
 }
