@@ -6,7 +6,7 @@ import { beatWhile } from './beat-while.ts'
 /** Counts the day from raw into staging. Repeating it replaces what an earlier attempt left there. */
 export function createAggregateDay(clickhouse: ClickHouseClient): EtlActivities['aggregateDay'] {
   return async ({ day }) => {
-    const { rows, events } = await beatWhile(() => aggregateDay(clickhouse, day))
-    return { rows, events }
+    const { rows, events, staged } = await beatWhile(() => aggregateDay(clickhouse, day))
+    return { rows, events, staged }
   }
 }

@@ -11,6 +11,10 @@ export interface DayMart {
   staging: string
   /** SELECT of the days' rows in the table's columns' order; has the parameters {from:Date} and {to:Date}, inclusive. */
   select: string
+  /** Columns that no two rows of a day share. */
+  key: string
+  /** Of the same events, as raw rows and as staged ones: the staged count is never smaller unless staging was emptied. */
+  count: { raw: string; staged: string }
   /** The table that analysts' views read, and the columns that it takes over; it has a `version` besides. */
   shown: { table: string; columns: string }
 }
@@ -19,7 +23,7 @@ export interface DayMart {
 export const K_PEOPLE = 5
 
 /** Both forms: the first is a range of the sort key, the second prunes months. */
-const OF_DAYS = `toDate(ts) BETWEEN {from:Date} AND {to:Date}
+export const OF_DAYS = `toDate(ts) BETWEEN {from:Date} AND {to:Date}
   AND ts >= toDateTime64({from:Date}, 3, 'UTC') AND ts < toDateTime64({to:Date} + 1, 3, 'UTC')`
 
 /** Cells with `parent` columns in common whose small ones are folded. `labels` become `(other)`. */
@@ -59,6 +63,8 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'products_batch_daily',
     staging: 'products_batch_staging',
+    key: 'app, event, currency, product',
+    count: { raw: "countIf(product != '')", staged: 'sum(events)' },
     shown: { table: 'shown_products', columns: 'app, day, event, currency, product, events, users, revenue' },
     select: `SELECT app, day, event, currency, ${products.labels}, sum(cell_events), uniqMerge(cell_state), sum(cell_revenue)
       FROM ${products.from} GROUP BY app, day, event, currency, product_shown`,
@@ -66,6 +72,8 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'clicks_batch_daily',
     staging: 'clicks_batch_staging',
+    key: 'app, path, element',
+    count: { raw: "countIf(event = 'button_click')", staged: 'sum(clicks)' },
     shown: { table: 'shown_clicks', columns: 'app, day, path, element, clicks, users' },
     select: `SELECT app, day, ${clicks.labels}, sum(cell_events), uniqMerge(cell_state)
       FROM ${clicks.from} GROUP BY app, day, path_shown, element_shown`,
@@ -73,6 +81,8 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'sessions_batch_daily',
     staging: 'sessions_batch_staging',
+    key: 'app',
+    count: { raw: 'uniqExactIf(app, session != 0)', staged: 'count()' },
     shown: { table: 'shown_sessions', columns: 'app, day, sessions, users, bounces, pages, seconds' },
     select: `SELECT app, day, count(), uniq(subject), countIf(events = 1), sum(pages), sum(seconds)
       FROM (
@@ -84,6 +94,8 @@ export const DAY_MARTS: readonly DayMart[] = [
   {
     table: 'metrics_batch_daily',
     staging: 'metrics_batch_staging',
+    key: 'app, event, currency',
+    count: { raw: 'count()', staged: 'sum(events)' },
     shown: { table: 'shown_daily', columns: 'app, day, event, currency, events, users, sessions, revenue' },
     select: `SELECT app, toDate(ts) AS day, event, currency, count(), uniq(subject), uniqIf(session, session != 0),
         sum(toDecimal128(revenue, 4)), uniqState(subject), uniqIfState(session, session != 0)

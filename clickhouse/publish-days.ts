@@ -14,7 +14,8 @@ import { DAY_MARTS, K_PEOPLE } from './day-marts.ts'
 export async function publishDays(client: ClickHouseClient, range: { from: Day; to: Day }): Promise<boolean> {
   checkDay(range.to)
   const { version, yesterday } = await askClock(client)
-  const days = { from: checkDay(range.from), to: range.to < yesterday ? range.to : yesterday }
+  const isOver = range.to <= yesterday
+  const days = { from: checkDay(range.from), to: isOver ? range.to : yesterday }
   if (days.to < days.from) return false
   const run = (query: string) =>
     client.command({
@@ -43,7 +44,7 @@ export async function publishDays(client: ClickHouseClient, range: { from: Day; 
     // A mutation rewrites the month's part: only for days that were published before.
     if ((await found.json()).length > 0) await run(`ALTER TABLE ${shown.table} DELETE WHERE ${older}`)
   }
-  return days.to === range.to
+  return isOver
 }
 
 async function askClock(client: ClickHouseClient): Promise<{ version: string; yesterday: Day }> {

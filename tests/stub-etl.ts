@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ApplicationFailure } from '@temporalio/common'
-import type { CompareResult, DriftedRow, EtlActivities, Measures } from '../schemas/etl.ts'
+import type { CompareResult, DriftedRow, EtlActivities, Measures, StagedDay } from '../schemas/etl.ts'
 
 /** Calls of activities in the order they came, as `name` or `name:detail`. */
 export type Journal = string[]
@@ -16,6 +17,8 @@ export interface Script {
 }
 
 export const EQUAL: CompareResult = { equal: 12, driftedCount: 0, drifted: [] }
+
+const STAGED: StagedDay = { metrics_batch_daily: { rows: 12, checksum: '18446744073709551615' } }
 
 export function measures(events: number): Measures {
   return { events, users: Math.ceil(events / 3), sessions: Math.ceil(events / 2), revenue: '0.0000' }
@@ -74,10 +77,11 @@ export function stubEtlActivities(script: Script = {}): { activities: EtlActivit
       },
       async aggregateDay({ day }) {
         call('aggregateDay', day)
-        return { rows: 12, events: 1500 }
+        return { rows: 12, events: 1500, staged: STAGED }
       },
-      async swapDay({ day }) {
+      async swapDay({ day, staged }) {
         call('swapDay', day)
+        if (!isDeepStrictEqual(staged, STAGED)) throw new Error('the swap is not told what was counted')
         return { published: script.published ?? true }
       },
       async compareDay({ day }) {

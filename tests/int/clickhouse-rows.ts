@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
+import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { type EventsInsert, insertEvents } from '../../clickhouse/insert-events.ts'
+import { swapDay } from '../../clickhouse/swap-day.ts'
 import { encodeRows } from '../../gate/row-binary.ts'
+import type { SwapResult } from '../../schemas/etl.ts'
 import { type EventRow, ROW_FORMAT } from '../../schemas/event-row.ts'
 
 export const DAY_MS = 86_400_000
@@ -68,6 +71,28 @@ export async function insertRows(
     token,
     deadlineMs: Date.now() + 60_000,
     ...more,
+  })
+}
+
+/** Counts a day and serves it, as the daily ETL does. */
+export async function recount(client: ClickHouseClient, day: string): Promise<SwapResult> {
+  const { staged } = await aggregateDay(client, day)
+  return swapDay(client, day, staged)
+}
+
+/** The same client, except that `before` runs ahead of each command. */
+export function withHook(
+  client: ClickHouseClient,
+  before: (query: string) => Promise<void>,
+): ClickHouseClient {
+  return new Proxy(client, {
+    get(target, key) {
+      if (key !== 'command') return Reflect.get(target, key).bind(target)
+      return async (parameters: { query: string }) => {
+        await before(parameters.query)
+        return target.command(parameters)
+      }
+    },
   })
 }
 
