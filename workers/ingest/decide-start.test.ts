@@ -9,6 +9,7 @@ const facts: PartitionFacts = {
   committed: 100,
   metadata,
   epoch: 'abcdef',
+  revocationsHead: 9,
   seenEnd: 100,
   cutEnd: async () => 100,
 }
@@ -52,6 +53,13 @@ describe('offsets that cannot be true', () => {
     ['offsets_out_of_range', { low: 120 }, 120],
     ['declared_cut_missing', { metadata: { ...metadata, end: 201 } }, 100],
     ['declared_cut_missing', { high: 90 }, 90],
+    ['revocations_lost', { revocationsHead: 3, cutEnd: async () => 60 }, 100],
+    ['revocations_lost', { revocationsHead: 3, metadata: { ...metadata, end: 150 } }, 100],
+    [
+      'revocations_lost',
+      { revocationsHead: 3, metadata: { ...metadata, end: 150 }, cutEnd: async () => 150 },
+      150,
+    ],
   ]
   test.each(cases)(
     'are refused as %s, and on the operator’s word rewound under a new era',

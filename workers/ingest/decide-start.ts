@@ -7,6 +7,7 @@ export type RefusalCode =
   | 'offsets_without_metadata'
   | 'offsets_out_of_range'
   | 'declared_cut_missing'
+  | 'revocations_lost'
 
 export interface PartitionFacts {
   partition: number
@@ -18,6 +19,8 @@ export interface PartitionFacts {
   metadata: CutMetadata | undefined
   /** Epoch of the topic as it is now. */
   epoch: string
+  /** The next offset of `revocations`. */
+  revocationsHead: number
   /** One more than the highest offset of this epoch in `ingest_seen`; undefined for none in 48 h. */
   seenEnd: number | undefined
   /** Highest cut end of this epoch in `events_raw`, asked only when it matters; undefined for none. */
@@ -76,6 +79,17 @@ export async function decideStart(
   if (metadata.end > high || committed > high) {
     if (recover) return rewind()
     return refuse('declared_cut_missing', `a cut to ${metadata.end} is declared, yet the log ends at ${high}`)
+  }
+  if (metadata.rev > facts.revocationsHead) {
+    // What was acknowledged stays so, even if it left no rows.
+    if (recover) {
+      const again = await rewind()
+      return { ...again, start: Math.max(again.start, committed) }
+    }
+    return refuse(
+      'revocations_lost',
+      `revocations up to ${metadata.rev} were applied, yet the topic ends at ${facts.revocationsHead}`,
+    )
   }
   const declared = metadata.end > committed ? { end: metadata.end, rev: metadata.rev } : undefined
   if (low < committed && (facts.seenEnd ?? 0) < committed && ((await facts.cutEnd()) ?? 0) < committed)

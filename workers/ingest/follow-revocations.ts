@@ -1,19 +1,22 @@
 import { randomUUID } from 'node:crypto'
+import type kafkajs from 'kafkajs'
 import { createKafka, prefixed } from '../../kafka/client.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
+import { createAppliedRevocations } from './applied-revocations.ts'
 import { REVOKED_MAX_TOKENS } from './limits.ts'
 import { createRevokedTokens } from './revoked-tokens.ts'
 
 export interface Revocations {
   /**
    * Waits until every revocation that Kafka had at the time of the call is applied.
-   * @returns `rev`: the offset below which all are applied. @throws the client's error when Kafka is away
+   * @returns `rev`: the offset below which all are applied.
+   * @throws the client's error when Kafka is away, EbbError `session_over` when the signal fires, `revocations_lost`
    */
-  readToHead(): Promise<number>
-  /** Waits until all below `rev` are applied: what a repeated cut needs. */
-  readTo(rev: number): Promise<void>
+  readToHead(signal: AbortSignal): Promise<number>
+  /** Waits until all below `rev` are applied: what a repeated cut needs. @throws EbbError `session_over` */
+  readTo(rev: number, signal: AbortSignal): Promise<void>
   isRevoked(token: Buffer, rev: number): boolean
   close(): Promise<void>
 }
@@ -32,71 +35,54 @@ export async function followRevocations(
   const kafka = createKafka(config, logger, 'ebb-ingest')
   const tokens = createRevokedTokens(REVOKED_MAX_TOKENS)
   const admin = kafka.admin()
+  await admin.connect()
+  const applied = createAppliedRevocations(async () => {
+    const [partition] = await admin.fetchTopicOffsets(topic)
+    return Number(partition!.high)
+  })
+  const consumer = await startConsumer(kafka, config, topic, onCrash, (batch) => {
+    for (const { key, value, offset } of batch.messages)
+      if (key?.length === 16 && value !== null) tokens.add(key, Number(offset))
+    applied.advance(Number(batch.lastOffset()) + 1)
+  })
+  return {
+    readToHead: applied.readToHead,
+    readTo: applied.readTo,
+    isRevoked: tokens.isRevoked,
+    async close() {
+      await Promise.all([consumer.disconnect(), admin.disconnect()])
+    },
+  }
+}
+
+async function startConsumer(
+  kafka: kafkajs.Kafka,
+  config: Config,
+  topic: string,
+  onCrash: (error: Error) => void,
+  apply: (batch: kafkajs.Batch) => void,
+): Promise<kafkajs.Consumer> {
   const consumer = kafka.consumer({
     groupId: prefixed(config, `ingest-revocations-${randomUUID()}`),
     maxWaitTimeInMs: 1_000,
     retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 2_000 },
     allowAutoTopicCreation: false,
   })
-  let applied = 0
-  let waiting: { until: number; resolve(): void }[] = []
-  const advance = (offset: number) => {
-    applied = Math.max(applied, offset)
-    for (const waiter of waiting) if (waiter.until <= applied) waiter.resolve()
-    waiting = waiting.filter((waiter) => waiter.until > applied)
-  }
-  const readTo = (rev: number) =>
-    rev <= applied ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ until: rev, resolve }))
-
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) onCrash(payload.error)
   })
-  await Promise.all([admin.connect(), consumer.connect()])
+  await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch }) => {
       try {
-        for (const { key, value, offset } of batch.messages)
-          if (key?.length === 16 && value !== null) tokens.add(key, Number(offset))
+        apply(batch)
       } catch (error) {
         onCrash(error as Error)
         throw error
       }
-      advance(Number(batch.lastOffset()) + 1)
     },
   })
-
-  const askHead = async () => {
-    const [partition] = await admin.fetchTopicOffsets(topic)
-    const head = Number(partition!.high)
-    await readTo(head)
-    return head
-  }
-  // Callers that come while a question is under way need an answer that was asked after they came: they share the next.
-  let asking: Promise<number> | undefined
-  let next: Promise<number> | undefined
-  const ask = (): Promise<number> => {
-    asking = askHead().finally(() => {
-      asking = undefined
-    })
-    return asking
-  }
-  return {
-    readToHead() {
-      if (!asking) return ask()
-      next ??= asking
-        .catch(() => undefined)
-        .then(() => {
-          next = undefined
-          return ask()
-        })
-      return next
-    },
-    readTo,
-    isRevoked: tokens.isRevoked,
-    async close() {
-      await Promise.all([consumer.disconnect(), admin.disconnect()])
-    },
-  }
+  return consumer
 }

@@ -5,6 +5,7 @@ import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Breaks } from './break-promise.ts'
 import { decideStart, type PartitionStart } from './decide-start.ts'
+import type { Revocations } from './follow-revocations.ts'
 import { readCutEnd, readSeenEnd } from './read-stored-positions.ts'
 import { pause } from './wait.ts'
 
@@ -26,18 +27,23 @@ export async function openPartitions(
     recover: boolean
     breaks: Breaks
     signal: AbortSignal
+    revocations: Pick<Revocations, 'readToHead'>
   },
   assigned: readonly number[],
 ): Promise<Map<number, PartitionStart>> {
   const { clickhouse, epoch, recover, signal } = deps
+  // Asked after the offsets: whoever committed them had applied no more.
   const decide = async (progress: IngestProgress) => {
+    const revocationsHead = await deps.revocations.readToHead(signal)
     // Whoever commits first is saved by this check for a while: the drill wants to see the loss.
     const seenEnd =
       deps.breaks('commit-first') && progress.committed >= 0
         ? progress.committed
         : await readSeenEnd(clickhouse, progress.partition, epoch)
     const cutEnd = () => readCutEnd(clickhouse, progress.partition, epoch)
-    return decideStart({ ...progress, epoch, seenEnd, cutEnd }, recover, () => Date.now().toString(36))
+    return decideStart({ ...progress, epoch, revocationsHead, seenEnd, cutEnd }, recover, () =>
+      Date.now().toString(36),
+    )
   }
   const starts = new Map<number, PartitionStart>()
   for (const progress of await fetchIngestProgress(deps.admin, deps.config)) {

@@ -35,7 +35,7 @@ const ADVICE =
 /**
  * One partition, cut after cut, for as long as this member owns it. The committed offset is always the start of the
  * cut being written, and its metadata the end: each commit acknowledges the last cut and declares the next.
- * @throws EbbError CutErrorCode, PartitionErrorCode
+ * @throws EbbError CutErrorCode, PartitionErrorCode, RevocationsErrorCode
  */
 export async function runPartition(deps: PartitionDeps, begin: PartitionStart): Promise<void> {
   const { buffer, partition } = deps
@@ -74,7 +74,7 @@ export async function runPartition(deps: PartitionDeps, begin: PartitionStart): 
     }
     lastStart = performance.now()
     const rev = declared?.rev ?? (await readToHead(deps))
-    await deps.revocations.readTo(rev)
+    await deps.revocations.readTo(rev, deps.signal)
     const taken = declared
       ? Math.min(declared.end - position, maxRecords)
       : chooseCut(buffer.records(), { maxRecords, maxRows: CUT_MAX_ROWS, maxBytes: CUT_MAX_BYTES })
@@ -106,8 +106,9 @@ async function readToHead(deps: PartitionDeps): Promise<number> {
   const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, deps.signal)
   for (;;) {
     try {
-      return await deps.revocations.readToHead()
+      return await deps.revocations.readToHead(deps.signal)
     } catch (error) {
+      if (error instanceof EbbError) throw error
       deps.logger.warn({ error: (error as Error).name }, 'head of revocations is not known')
       await backoff()
     }

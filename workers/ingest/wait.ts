@@ -27,6 +27,16 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
+/** @throws EbbError `session_over` as soon as the signal fires, else what the promise does */
+export function orOver<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = () => reject(sessionOver())
+    if (signal.aborted) over()
+    signal.addEventListener('abort', over)
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', over))
+  })
+}
+
 /** Pauses that double from `first` to `longest`, for as long as an engine is away. */
 export function createBackoff(first: number, longest: number, signal: AbortSignal): () => Promise<void> {
   let next = first
