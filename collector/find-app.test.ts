@@ -60,6 +60,36 @@ test('While Postgres is away known keys go on and unknown ones are told to come 
   await expect(find('other')).rejects.toMatchObject({ code: 'unknown_write_key' })
 })
 
+test('An app whose rules a newer version wrote fails alone, is named, and is served once they are known', async () => {
+  const broken: string[] = []
+  let rules: object = { maxAgeDays: 7, consent: 'asked' }
+  const rows = () => [
+    { write_key_sha256: hashWriteKey('newer'), app: 'newer', rules },
+    { write_key_sha256: hashWriteKey('locked'), app: 'locked', rules: {} },
+    { write_key_sha256: hashWriteKey('right'), app: 'shop', rules: {} },
+  ]
+  const keyring = {
+    async appLookupKey(app: string) {
+      if (app === 'locked') throw new EbbError('key_unwrap_failed', 'locked')
+      return Buffer.alloc(32, 1)
+    },
+  } as unknown as Keyring
+  const postgres = { query: async () => rows() } as unknown as Postgres
+  const onBrokenApp = (...what: string[]) => void broken.push(what.join(' '))
+  const directory = createAppDirectory({ postgres, keyring, onBrokenApp })
+  const [newer, locked, right] = await Promise.allSettled(
+    ['newer', 'locked', 'right'].map((key) => directory.find(key)),
+  )
+  expect(newer).toMatchObject({ reason: { code: 'apps_unavailable' } })
+  expect(locked).toMatchObject({ reason: { code: 'apps_unavailable' } })
+  expect(right).toMatchObject({ value: { rules: { app: 'shop' } } })
+  expect(broken).toEqual(['newer app_rules_invalid', 'locked key_unwrap_failed'])
+  await expect(directory.find('newer')).rejects.toMatchObject({ code: 'apps_unavailable' })
+  expect(broken).toHaveLength(2)
+  rules = { maxAgeDays: 7 }
+  expect(await directory.find('newer')).toMatchObject({ rules: { app: 'newer', maxAgeDays: 7 } })
+})
+
 test('A revoked key ends when it is checked again', async () => {
   const { state, find } = setUp()
   await find('right')

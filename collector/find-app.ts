@@ -5,6 +5,7 @@ import { batchMisses } from '../postgres/batch-misses.ts'
 import type { Postgres } from '../postgres/client.ts'
 import type { Keyring } from '../postgres/keyring.ts'
 import { createRecentMap } from '../postgres/recent-map.ts'
+import { EbbError } from '../runtime/errors.ts'
 import { collectorError } from './error.ts'
 
 export interface AppContext {
@@ -37,10 +38,13 @@ export interface DirectoryDeps {
   /** An unknown key is refused without asking for this long. */
   refusedMs?: number
   now?: () => number
+  /** Hears of an app that cannot be served, and why: a code. Once a minute for each app, however often it comes. */
+  onBrokenApp?(app: string, code: string): void
 }
 
 /** Write keys are longer than a mistyped password and shorter than this. */
 const MAX_KEY_LENGTH = 256
+const BROKEN_EVERY_MS = 60_000
 
 /**
  * Apps by write key, cached by the key's SHA-256: comparing hashes tells an attacker's clock nothing of a key. Unknown keys
@@ -53,7 +57,14 @@ export function createAppDirectory(deps: DirectoryDeps): AppDirectory {
   const now = deps.now ?? Date.now
   const known = createRecentMap<Entry>(10_000)
   const unknown = createRecentMap<Entry>(10_000)
-  const ask = batchMisses<Buffer, AppContext | null>((hashes) => readApps(deps, hashes), {
+  const broken = createRecentMap<number>(1_000)
+  const onBroken: OnBroken = (app, code) => {
+    const toldAt = broken.get(app)
+    if (toldAt !== undefined && now() - toldAt < BROKEN_EVERY_MS) return
+    broken.set(app, now())
+    deps.onBrokenApp?.(app, code)
+  }
+  const ask = batchMisses<Buffer, AppContext | null>((hashes) => readApps(deps, hashes, onBroken), {
     windowMs: 1,
     batchSize: 200,
     concurrency: 2,
@@ -96,12 +107,34 @@ export function createAppDirectory(deps: DirectoryDeps): AppDirectory {
   }
 }
 
-async function readApps(deps: DirectoryDeps, hashes: Buffer[]): Promise<(AppContext | null)[]> {
-  const found = new Map<string, AppContext>()
-  for (const { sha256, rules } of await findAppsByWriteKey(deps.postgres, hashes)) {
-    found.set(sha256.toString('hex'), { rules, lookupKey: await deps.keyring.appLookupKey(rules.app) })
+type OnBroken = (app: string, code: string) => void
+
+/** One app that cannot be opened fails by itself; those asked for along with it do not. */
+async function readApps(
+  deps: DirectoryDeps,
+  hashes: Buffer[],
+  onBroken: OnBroken,
+): Promise<(AppContext | EbbError | null)[]> {
+  const found = new Map<string, AppContext | EbbError>()
+  for (const { sha256, app, rules } of await findAppsByWriteKey(deps.postgres, hashes)) {
+    found.set(sha256.toString('hex'), await openApp(deps, app, rules, onBroken))
   }
   return hashes.map((one) => found.get(one.toString('hex')) ?? null)
+}
+
+async function openApp(
+  deps: DirectoryDeps,
+  app: string,
+  rules: AppRules | undefined,
+  onBroken: OnBroken,
+): Promise<AppContext | EbbError> {
+  try {
+    if (!rules) throw new EbbError('app_rules_invalid', `app ${app} has rules of another version`)
+    return { rules, lookupKey: await deps.keyring.appLookupKey(app) }
+  } catch (cause) {
+    onBroken(app, cause instanceof EbbError ? cause.code : 'internal')
+    return collectorError('apps_unavailable', cause)
+  }
 }
 
 /** The user name of a Basic authorization header, which is where Segment's libraries put the write key; '' where there is none. */

@@ -54,7 +54,11 @@ let stopping = false
 const budget = createByteBudget(MAX_BYTES_UNDER_WAY, producer.pendingBytes)
 const metricsRegistry = createMetrics('collector')
 const server = createCollectorServer({
-  apps: createAppDirectory({ postgres, keyring }),
+  apps: createAppDirectory({
+    postgres,
+    keyring,
+    onBrokenApp: (app, code) => logger.error({ app, code }, 'app cannot be served'),
+  }),
   subjects,
   links,
   producer,

@@ -71,7 +71,9 @@ export async function listApps(postgres: Postgres): Promise<AppEntry[]> {
 
 export interface AppByKey {
   sha256: Buffer
-  rules: AppRules
+  app: string
+  /** undefined: a newer version has written rules that this one does not know, and to leave one out could store too much. */
+  rules: AppRules | undefined
 }
 
 /** The apps of these write keys (as SHA-256); a key that no app has is missing from the answer. */
@@ -81,8 +83,9 @@ export async function findAppsByWriteKey(postgres: Postgres, hashes: Buffer[]): 
     'SELECT write_key_sha256, app, rules FROM apps WHERE write_key_sha256 = ANY($1::bytea[])',
     [hashes],
   )
-  return rows.map((row) => ({
-    sha256: row.write_key_sha256,
-    rules: { app: row.app, ...AppChoices.parse(row.rules) },
-  }))
+  return rows.map((row) => {
+    const choices = AppChoices.safeParse(row.rules)
+    const rules = choices.success ? { app: row.app, ...choices.data } : undefined
+    return { sha256: row.write_key_sha256, app: row.app, rules }
+  })
 }
