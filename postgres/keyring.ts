@@ -4,7 +4,7 @@ import type { Postgres } from './client.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { seal, unseal } from './seal.ts'
 
-export type KeyringErrorCode = 'key_unwrap_failed'
+export type KeyringErrorCode = 'key_unwrap_failed' | 'keyring_busy'
 
 /** Subjects fall into this many shards; destroying one secret rewraps one shard, so a shard is kept small. */
 export const KEY_SHARDS = 64
@@ -17,7 +17,10 @@ export interface SubjectSecret {
 }
 
 export interface Keyring {
-  /** Makes one secret for each subject id and stores it; when this resolves they are on disk. */
+  /**
+   * Makes one secret for each subject id (lower case) and stores it under its shard's newest key; when this resolves they
+   * are on disk. @throws EbbError `keyring_busy` when each try met another rotation.
+   */
   createSecrets(subjectIds: string[]): Promise<SubjectSecret[]>
   /** Secrets by subject id; one that is not there (destroyed) is missing from the map. */
   readSecrets(subjectIds: string[]): Promise<Map<string, Buffer>>
@@ -45,25 +48,22 @@ interface SecretRow {
  * @throws EbbError `key_unwrap_failed` when the key provider is not the one that wrapped this keyring.
  */
 export async function openKeyring(postgres: Postgres, provider: KeyProvider): Promise<Keyring> {
-  const keys = new Map<string, Buffer>()
-  const newest: ShardKey[] = []
-  for (const shardKey of await readShardKeys(postgres, provider)) {
-    keys.set(`${shardKey.shard}/${shardKey.keyVersion}`, shardKey.key)
-    newest[shardKey.shard] = shardKey
+  let keys = new Map<string, Buffer>()
+  let newest: ShardKey[] = []
+  /** Keys that are no longer stored are forgotten here too: a destroyed one must not live on in memory. */
+  const refresh = async () => {
+    const stored = await readShardKeys(postgres, provider)
+    keys = new Map(stored.map((one) => [`${one.shard}/${one.keyVersion}`, one.key]))
+    newest = []
+    for (const shardKey of stored) newest[shardKey.shard] = shardKey
   }
-  const shardOf = (subjectId: string) => newest[Number.parseInt(subjectId.slice(0, 2), 16) % KEY_SHARDS]!
+  await refresh()
 
-  const openSecret = async (row: SecretRow): Promise<Buffer> => {
+  const shardOf = (subjectId: string) => newest[Number.parseInt(subjectId.slice(0, 2), 16) % KEY_SHARDS]!
+  const isKnown = (row: SecretRow) => keys.has(`${row.shard}/${row.key_version}`)
+  const openSecret = (row: SecretRow): Buffer => {
     const id = `${row.shard}/${row.key_version}`
-    let key = keys.get(id)
-    if (!key) {
-      // Another process has rotated the shard since we opened.
-      for (const fresh of await readShardKeys(postgres, provider)) {
-        keys.set(`${fresh.shard}/${fresh.keyVersion}`, fresh.key)
-        newest[fresh.shard] = fresh
-      }
-      key = keys.get(id)
-    }
+    const key = keys.get(id)
     if (!key) throw new EbbError('key_unwrap_failed', `shard key ${id} is gone`)
     try {
       return unseal(key, row.wrapped, uuidBytes(row.subject_id))
@@ -74,33 +74,25 @@ export async function openKeyring(postgres: Postgres, provider: KeyProvider): Pr
 
   return {
     async createSecrets(subjectIds) {
-      const made = subjectIds.map((subjectId) => ({
-        subjectId,
-        secret: randomBytes(32),
-        ...shardOf(subjectId),
-      }))
-      await postgres.query(
-        'create_secrets',
-        `INSERT INTO subject_secrets (subject_id, shard, key_version, wrapped)
-         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bytea[])`,
-        [
-          made.map((one) => one.subjectId),
-          made.map((one) => one.shard),
-          made.map((one) => one.keyVersion),
-          made.map((one) => seal(one.key, one.secret, uuidBytes(one.subjectId))),
-        ],
-      )
-      return made.map(({ subjectId, secret }) => ({ subjectId, secret }))
+      const made = subjectIds.map((subjectId) => ({ subjectId, secret: randomBytes(32) }))
+      let left = made
+      for (let tries = 0; left.length > 0; tries++) {
+        if (tries === ROTATION_TRIES) throw new EbbError('keyring_busy', 'shard keys change all the time')
+        if (tries > 0) await refresh()
+        const sealed = left.map((one) => ({ ...one, ...shardOf(one.subjectId) }))
+        const stored = await insertSecrets(postgres, sealed)
+        left = left.filter((one) => !stored.has(one.subjectId))
+      }
+      return made
     },
     async readSecrets(subjectIds) {
-      const rows = await postgres.query<SecretRow>(
-        'read_secrets',
-        'SELECT subject_id, shard, key_version, wrapped FROM subject_secrets WHERE subject_id = ANY($1::uuid[])',
-        [subjectIds],
-      )
-      const secrets = new Map<string, Buffer>()
-      for (const row of rows) secrets.set(row.subject_id, await openSecret(row))
-      return secrets
+      let rows = await selectSecrets(postgres, subjectIds)
+      if (!rows.every(isKnown)) {
+        // Another process has rotated a shard since we looked; it may have rewrapped more of these rows meanwhile.
+        await refresh()
+        rows = await selectSecrets(postgres, subjectIds)
+      }
+      return new Map(rows.map((row) => [row.subject_id, openSecret(row)]))
     },
     async dropSecrets(subjectIds) {
       await postgres.query('drop_secrets', 'DELETE FROM subject_secrets WHERE subject_id = ANY($1::uuid[])', [
@@ -109,6 +101,46 @@ export async function openKeyring(postgres: Postgres, provider: KeyProvider): Pr
     },
     appLookupKey: (app) => readOrMakeAppKey(postgres, provider, app),
   }
+}
+
+/** A rotation takes a while, so that one meets a write at most once or twice. */
+const ROTATION_TRIES = 4
+
+/**
+ * Stores secrets, except those whose shard has a newer key by now: what is written under an old one after a rotation would
+ * be lost, or keep alive what the rotation was to destroy. A rotation that begins meanwhile finds the row, or its removal
+ * of the old key is refused by the foreign key.
+ * @returns the subject ids of those stored.
+ */
+async function insertSecrets(
+  postgres: Postgres,
+  sealed: readonly (SubjectSecret & ShardKey)[],
+): Promise<Set<string>> {
+  const rows = await postgres.query<{ subject_id: string }>(
+    'create_secrets',
+    `INSERT INTO subject_secrets (subject_id, shard, key_version, wrapped)
+     SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bytea[])
+       AS made (subject_id, shard, key_version, wrapped)
+     WHERE NOT EXISTS (
+       SELECT FROM key_shards newer WHERE newer.shard = made.shard AND newer.key_version > made.key_version
+     )
+     RETURNING subject_id`,
+    [
+      sealed.map((one) => one.subjectId),
+      sealed.map((one) => one.shard),
+      sealed.map((one) => one.keyVersion),
+      sealed.map((one) => seal(one.key, one.secret, uuidBytes(one.subjectId))),
+    ],
+  )
+  return new Set(rows.map((row) => row.subject_id))
+}
+
+function selectSecrets(postgres: Postgres, subjectIds: readonly string[]): Promise<SecretRow[]> {
+  return postgres.query<SecretRow>(
+    'read_secrets',
+    'SELECT subject_id, shard, key_version, wrapped FROM subject_secrets WHERE subject_id = ANY($1::uuid[])',
+    [subjectIds],
+  )
 }
 
 /** All shard keys, oldest version first; missing shards are made, and where two processes make one, both take the stored one. */
