@@ -1,8 +1,18 @@
 import type { BusinessDay } from '../clickhouse/read-business-day.ts'
 import type { RejectedCounts } from '../kafka/read-rejections.ts'
-import { compareFigures, type Figure, type PastDay, sumRevenue } from './business-figures.ts'
+import {
+  compareFigures,
+  countShown,
+  type Figure,
+  type PastDay,
+  shownRevenue,
+  sumRevenue,
+  type Value,
+} from './business-figures.ts'
+import { productsSection } from './business-products.ts'
+import { refusalSections } from './business-refusals.ts'
 import { formatChange, formatCount, formatMoney, formatShare, parseMoney } from './format-figures.ts'
-import { guardByApp, K } from './guard-small-groups.ts'
+import { FEW, guardByApp, K } from './guard-small-groups.ts'
 
 const TOP = 10
 
@@ -18,39 +28,57 @@ export interface Section {
   hidden: number
 }
 
+/** What the figures of a day may be set beside. */
+export interface Standing {
+  /** Nothing happened on the day; it was counted by the batch; or it was not yet, and is not compared with anything. */
+  recount: 'empty' | 'done' | 'missing'
+  /** Whether the day was still running: its figures so far are no change on whole days. */
+  soFar: boolean
+}
+
 /** The tables of a business report, those without a row left out. */
 export function businessSections(
   input: { day: string; today: BusinessDay; rejected: RejectedCounts },
   past: ReadonlyMap<string, PastDay>,
+  standing: Standing,
 ): Section[] {
   const { today } = input
   return [
-    glance(compareFigures(input.day, today, past)),
-    appsSection(today),
-    eventsSection(today),
+    glance(compareFigures(input.day, today, past), standing),
+    ...(today.apps.length > 0 ? [appsSection(today), eventsSection(today)] : []),
     funnelSection(today),
-    productsSection(today),
+    productsSection(today, TOP),
     buttonsSection(today),
     pagesSection(today),
-    rejectedSection(input.rejected),
+    ...refusalSections(input.rejected),
   ].filter((section) => section !== null)
 }
 
-function glance(figures: Figure[]): Section {
-  const show = (figure: Figure, value: bigint | null) =>
-    value === null ? '–' : figure.currency ? formatMoney(value, figure.currency) : formatCount(Number(value))
-  const change = (figure: Figure, than: bigint | null) =>
-    formatChange(Number(figure.today), than === null ? null : Number(than))
+function glance(figures: Figure[], { recount, soFar }: Standing): Section {
+  const show = (figure: Figure, value: Value) => {
+    if (value === null) return '–'
+    if (value === 'few') return FEW
+    return figure.currency ? formatMoney(value, figure.currency) : formatCount(Number(value))
+  }
+  const change = ({ today }: Figure, than: Value) =>
+    typeof today === 'bigint' && typeof than === 'bigint' ? formatChange(Number(today), Number(than)) : '–'
+  const against = (figure: Figure, than: Value) => [
+    show(figure, than),
+    ...(soFar ? [] : [change(figure, than)]),
+  ]
+  const columns = (name: string) => [name, ...(soFar ? [] : ['Change'])]
+  const compared = recount !== 'missing'
   return {
     title: 'At a glance',
-    head: ['', 'Day', 'Day before', 'Change', '7-day average', 'Change'],
+    head: [
+      '',
+      soFar ? 'So far' : 'Day',
+      ...(compared ? [...columns('Day before'), ...columns('7-day average')] : []),
+    ],
     rows: figures.map((figure) => [
       figure.name,
       show(figure, figure.today),
-      show(figure, figure.before),
-      change(figure, figure.before),
-      show(figure, figure.average),
-      change(figure, figure.average),
+      ...(compared ? [...against(figure, figure.before), ...against(figure, figure.average)] : []),
     ]),
     textColumns: 1,
     hidden: 0,
@@ -58,15 +86,21 @@ function glance(figures: Figure[]): Section {
 }
 
 function appsSection(today: BusinessDay): Section {
-  const { shown: money } = guardByApp(today.revenue)
+  const revenue = shownRevenue(today)
   const total = (key: 'events' | 'users' | 'sessions') => today.apps.reduce((sum, app) => sum + app[key], 0)
+  const orNone = (shown: string[], isHidden: boolean) => shown.join(', ') || (isHidden ? FEW : '–')
   const moneyOf = (app: string) =>
-    money
-      .filter((row) => row.app === app)
-      .map((row) => formatMoney(parseMoney(row.revenue), row.currency))
-      .join(', ')
+    orNone(
+      revenue
+        .filter((row) => row.app === app)
+        .map((row) => formatMoney(parseMoney(row.revenue), row.currency)),
+      today.revenue.some((row) => row.app === app) || countShown(today, 'purchase', app) === 'few',
+    )
   return {
     title: 'Apps',
+    ...(revenue.length < today.revenue.length
+      ? { note: `Money in a currency that ${FEW} people of an app paid in is in no figure.` }
+      : {}),
     head: ['App', 'Events', 'People', 'Sessions', 'Revenue'],
     rows: [
       ...today.apps.map((row) => [
@@ -74,17 +108,17 @@ function appsSection(today: BusinessDay): Section {
         formatCount(row.events),
         formatCount(row.users),
         formatCount(row.sessions),
-        moneyOf(row.app) || '–',
+        moneyOf(row.app),
       ]),
       [
         'All',
         formatCount(total('events')),
         formatCount(total('users')),
         formatCount(total('sessions')),
-        sumRevenue(today)
-          .filter((row) => row.users >= K)
-          .map((row) => formatMoney(row.revenue, row.currency))
-          .join(', ') || '–',
+        orNone(
+          sumRevenue(today).map((row) => formatMoney(row.revenue, row.currency)),
+          today.revenue.length > 0 || countShown(today, 'purchase') === 'few',
+        ),
       ],
     ],
     textColumns: 1,
@@ -111,8 +145,8 @@ function eventsSection(today: BusinessDay): Section {
 function funnelSection(today: BusinessDay): Section | null {
   const funnels = today.funnel.filter((row) => row.viewed >= K)
   if (funnels.length === 0) return null
-  const step = (value: number, whole: number) =>
-    value < K ? [`fewer than ${K}`, '–'] : [formatCount(value), formatShare(value, whole)]
+  const step = (value: number, whole: number, total: Value) =>
+    value < K && total !== 0n ? [FEW, '–'] : [formatCount(value), formatShare(value, whole)]
   return {
     title: 'Conversion',
     note: 'People, in this order within the day; shares are of those who viewed.',
@@ -120,32 +154,11 @@ function funnelSection(today: BusinessDay): Section | null {
     rows: funnels.map((row) => [
       row.app,
       formatCount(row.viewed),
-      ...step(row.added, row.viewed),
-      ...step(row.purchased, row.viewed),
+      ...step(row.added, row.viewed, countShown(today, 'add_to_cart', row.app)),
+      ...step(row.purchased, row.viewed, countShown(today, 'purchase', row.app)),
     ]),
     textColumns: 1,
     hidden: 0,
-  }
-}
-
-function productsSection(today: BusinessDay): Section | null {
-  if (today.products.length === 0) return null
-  const { shown, hidden } = guardByApp(today.products)
-  return {
-    title: 'Top products',
-    head: ['App', 'Product', 'Added to cart', 'Purchases', 'Revenue', 'People'],
-    rows: shown.slice(0, TOP).map((row) => [
-      row.app,
-      row.product,
-      formatCount(row.carts),
-      formatCount(row.purchases),
-      Object.entries(row.revenue)
-        .map(([currency, revenue]) => formatMoney(parseMoney(String(revenue)), currency))
-        .join(', ') || '–',
-      formatCount(row.users),
-    ]),
-    textColumns: 2,
-    hidden,
   }
 }
 
@@ -174,22 +187,5 @@ function pagesSection(today: BusinessDay): Section | null {
       .map((row) => [row.app, row.path, formatCount(row.events), formatCount(row.users)]),
     textColumns: 2,
     hidden,
-  }
-}
-
-function rejectedSection({ counts, complete }: RejectedCounts): Section {
-  const total = counts.reduce((sum, row) => sum + row.count, 0)
-  return {
-    title: 'Rejected events',
-    note: complete
-      ? 'Events that the gate refused, by reason. Nothing of them is stored.'
-      : 'Events that the gate refused, by reason, as far as they could be read: the count may be higher.',
-    head: ['App', 'Reason', 'Events'],
-    rows: [
-      ...counts.map((row) => [row.app, row.code, formatCount(row.count)]),
-      ['All', '', formatCount(total)],
-    ],
-    textColumns: 2,
-    hidden: 0,
   }
 }

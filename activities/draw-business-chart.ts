@@ -1,9 +1,9 @@
 import type { BusinessDay } from '../clickhouse/read-business-day.ts'
 import { addDays } from '../schemas/day.ts'
-import { type PastDay, sumRevenue } from './business-figures.ts'
+import { type PastDay, sumOrFew, sumRevenue } from './business-figures.ts'
 import { drawChart, type Panel } from './draw-chart.ts'
 import { formatCount, moneyToNumber } from './format-figures.ts'
-import { guardByApp, guardSmallGroups, K } from './guard-small-groups.ts'
+import { guardByApp, guardSmallGroups } from './guard-small-groups.ts'
 
 const TOP = 10
 const CHART_DAYS = 14
@@ -17,14 +17,25 @@ export function drawBusinessChart(
   const byHour = new Map(today.hours.map((row) => [row.hour, row]))
   const shownHours = new Set(guardSmallGroups(today.hours).shown)
   const hours = Array.from({ length: 24 }, (_, hour) => byHour.get(hour))
-  const main = sumRevenue(today).find((row) => row.users >= K)
+  const main = sumRevenue(today)[0]
+  const allHidden = today.apps.length === 0 && today.leftOut.rows > 0
   const days = Array.from({ length: CHART_DAYS }, (_, index) => addDays(day, index + 1 - CHART_DAYS))
   const events = today.apps.reduce((sum, app) => sum + app.events, 0)
-  const eventsOf = (at: string) => (at === day ? events : Number(past.get(at)?.events ?? 0n))
+  const eventsOf = (at: string) => {
+    if (at === day) return allHidden ? null : events
+    const found = past.get(at)
+    if (found === undefined) return undefined
+    return found.events === 0n && found.few.events ? null : Number(found.events)
+  }
   const revenueOf = (at: string) => {
     if (at === day) return main ? moneyToNumber(main.revenue) : null
     const found = past.get(at)
-    return found && main ? moneyToNumber(found.revenue.get(main.currency) ?? 0n) : null
+    if (!found || !main) return null
+    const value = sumOrFew(
+      found.revenue.get(main.currency) ?? 0n,
+      found.few.revenue.has(main.currency) || found.few.purchases,
+    )
+    return value === 'few' ? null : moneyToNumber(value)
   }
   const pages = guardByApp(today.pages).shown.slice(0, TOP)
   const panels: Panel[] = [
@@ -32,7 +43,10 @@ export function drawBusinessChart(
       kind: 'columns',
       title: `Events by hour, ${day} (UTC)`,
       labels: hours.map((_, hour) => String(hour).padStart(2, '0')),
-      values: hours.map((row) => (row === undefined ? 0 : shownHours.has(row) ? row.events : null)),
+      values: hours.map((row) => {
+        if (row === undefined) return allHidden ? null : 0
+        return shownHours.has(row) ? row.events : null
+      }),
       valueLabel: 'events',
     },
     {

@@ -8,8 +8,8 @@ export interface Columns {
   kind: 'columns'
   title: string
   labels: string[]
-  /** null: not shown, since fewer than k people stand behind it; drawn as a hatched stub. */
-  values: (number | null)[]
+  /** null: not shown, since fewer than k people stand behind it, drawn as a hatched stub; undefined: not known, left blank. */
+  values: (number | null | undefined)[]
   valueLabel: string
   /** Drawn over the columns, scaled on the right. */
   line?: { label: string; values: (number | null)[] }
@@ -78,11 +78,13 @@ function drawColumns(panel: Columns, y: number): { svg: string; height: number }
   }
   panel.values.forEach((value, index) => {
     const x = round(MARGIN.left + index * step + step * 0.15)
-    const at = value === null ? bottom - 12 : round(toY(value, max))
-    const name = `${panel.labels[index]}: ${value === null ? 'not shown' : value.toLocaleString('en-GB')}`
-    out.push(
-      `<rect class="${value === null ? 'hidden' : 'bar'}" x="${x}" y="${at}" width="${round(step * 0.7)}" height="${round(bottom - at)}"><title>${escapeXml(name)}</title></rect>`,
-    )
+    if (value !== undefined) {
+      const at = value === null ? bottom - 12 : round(toY(value, max))
+      const name = `${panel.labels[index]}: ${value === null ? 'not shown' : value.toLocaleString('en-GB')}`
+      out.push(
+        `<rect class="${value === null ? 'hidden' : 'bar'}" x="${x}" y="${at}" width="${round(step * 0.7)}" height="${round(bottom - at)}"><title>${escapeXml(name)}</title></rect>`,
+      )
+    }
     // Labels that would touch each other are left out.
     if (index % Math.ceil(34 / step) === 0) {
       out.push(

@@ -18,6 +18,11 @@ describe('groups of fewer than k people', () => {
     )
   })
 
+  it('never hide alone together: two of three people may be the same three', () => {
+    const rows = [{ users: 3 }, { users: 3 }, { users: 9 }, { users: 20 }]
+    expect(guardSmallGroups(rows)).toEqual({ shown: [{ users: 20 }], hidden: 3 })
+  })
+
   it('hide nothing where there are none', () => {
     expect(guardSmallGroups([{ users: 5 }, { users: 9 }]).hidden).toBe(0)
   })

@@ -3,6 +3,9 @@ import { K_PEOPLE } from '../clickhouse/day-marts.ts'
 /** Groups of fewer people than this are not shown to anyone; the bound of `bi`, where it is argued. */
 export const K = K_PEOPLE
 
+/** Stands where a figure is hidden: never a 0, which would say that there was nothing. */
+export const FEW = `fewer than ${K}`
+
 export interface Guarded<T> {
   shown: T[]
   /** Rows that are left out; reports say how many, never which. */
@@ -10,17 +13,16 @@ export interface Guarded<T> {
 }
 
 /**
- * Leaves out rows with fewer than K people. Where a total is printed too, a hidden row could be had back by subtracting
- * the shown ones from it; so the smallest shown rows go as well until K people or more hide together.
+ * Leaves out rows with fewer than K people. Where a total is printed too, what hides could be had back by subtracting the
+ * shown rows from it; so the smallest that could be shown goes as well. Two small rows are not enough: their people may be
+ * the same.
  */
 export function guardSmallGroups<T extends { users: number }>(rows: readonly T[]): Guarded<T> {
-  let shown = rows.filter((row) => row.users >= K)
-  let hiddenUsers = rows.reduce((sum, row) => sum + (row.users < K ? row.users : 0), 0)
-  while (hiddenUsers > 0 && hiddenUsers < K && shown.length > 0) {
-    const smallest = shown.reduce((least, row) => (row.users < least.users ? row : least))
-    shown = shown.filter((row) => row !== smallest)
-    hiddenUsers += smallest.users
-  }
+  const large = rows.filter((row) => row.users >= K)
+  if (large.length === rows.length || large.length === 0)
+    return { shown: large, hidden: rows.length - large.length }
+  const smallest = large.reduce((least, row) => (row.users < least.users ? row : least))
+  const shown = large.filter((row) => row !== smallest)
   return { shown, hidden: rows.length - shown.length }
 }
 

@@ -2,10 +2,10 @@ import type { DailyMetric } from '../clickhouse/daily-metric.ts'
 import type { BusinessDay } from '../clickhouse/read-business-day.ts'
 import type { RejectedCounts } from '../kafka/read-rejections.ts'
 import { sumPastDays, sumRevenue } from './business-figures.ts'
-import { businessSections, type Section } from './business-sections.ts'
+import { businessSections, type Section, type Standing } from './business-sections.ts'
 import { drawBusinessChart } from './draw-business-chart.ts'
 import { formatColumns, formatCount, formatMoney, formatTable } from './format-figures.ts'
-import { K } from './guard-small-groups.ts'
+import { FEW, K } from './guard-small-groups.ts'
 import type { RenderedReport } from './write-report.ts'
 
 export interface BusinessReportInput {
@@ -16,6 +16,7 @@ export interface BusinessReportInput {
   /** Batch metrics of the fortnight before. */
   history: DailyMetric[]
   rejected: RejectedCounts
+  /** Of the batch metrics with the streaming ones; no row of the batch says that the day was not recounted. */
   check: { batchRows: number; differingRows: number }
 }
 
@@ -24,8 +25,9 @@ export function renderBusinessReport(input: BusinessReportInput): RenderedReport
   const { day, today } = input
   const name = `business_report_${day}`
   const past = sumPastDays(input.history)
-  const sections = businessSections(input, past)
-  const opening = openingOf(input)
+  const standing = standingOf(input)
+  const sections = businessSections(input, past, standing)
+  const opening = openingOf(input, standing)
   return {
     name,
     markdown: toMarkdown(input, name, opening, sections),
@@ -34,25 +36,47 @@ export function renderBusinessReport(input: BusinessReportInput): RenderedReport
   }
 }
 
-function openingOf({ soFar, today, check }: BusinessReportInput): string[] {
-  const total = (key: 'events' | 'users') => today.apps.reduce((sum, app) => sum + app[key], 0)
-  const money = sumRevenue(today)
-    .filter((row) => row.users >= K)
-    .map((row) => formatMoney(row.revenue, row.currency))
-  const counted = `${formatCount(total('events'))} events of ${formatCount(total('users'))} people`
+function standingOf({ soFar, today, check }: BusinessReportInput): Standing {
+  const happened = today.apps.length > 0 || today.leftOut.rows > 0
+  if (check.batchRows > 0) return { recount: 'done', soFar }
+  // Without events and rows on both sides there is nothing to recount; rows of the stream alone are a difference.
+  return { recount: happened ? 'missing' : check.differingRows === 0 ? 'empty' : 'done', soFar }
+}
+
+function openingOf(input: BusinessReportInput, { recount, soFar }: Standing): string[] {
+  const { today } = input
   const { rows } = today.leftOut
   return [
-    `${counted}${money.length > 0 ? `; revenue ${money.join(' and ')}` : ''}.`,
+    countedOf(today, soFar),
     ...(rows > 0
       ? [
-          `${rows === 1 ? '1 kind of event' : `${rows} kinds of event`} with fewer than ${K} people left out of all figures.`,
+          `${rows === 1 ? '1 kind of event' : `${rows} kinds of event`} with ${FEW} people left out of all figures.`,
         ]
       : []),
-    check.differingRows === 0
-      ? `Batch and streaming metrics agree in all ${formatCount(check.batchRows)} rows.`
-      : `**Batch and streaming metrics differ in ${formatCount(check.differingRows)} ${check.differingRows === 1 ? 'row' : 'rows'}**: see the alert.`,
+    ...(recount === 'empty' ? [] : [checkOf(input, recount)]),
     ...(soFar ? ['The day is not over: these are the figures so far.'] : []),
   ]
+}
+
+function countedOf(today: BusinessDay, soFar: boolean): string {
+  if (today.apps.length === 0) {
+    if (today.leftOut.rows > 0) return 'Too few people for any figure.'
+    return soFar ? 'No events so far.' : 'No events that day.'
+  }
+  const total = (key: 'events' | 'users') => today.apps.reduce((sum, app) => sum + app[key], 0)
+  const money = sumRevenue(today).map((row) => formatMoney(row.revenue, row.currency))
+  const counted = `${formatCount(total('events'))} events of ${formatCount(total('users'))} people`
+  return `${counted}${money.length > 0 ? `; revenue ${money.join(' and ')}` : ''}.`
+}
+
+function checkOf({ day, soFar, check }: BusinessReportInput, recount: Standing['recount']): string {
+  const { batchRows, differingRows } = check
+  const again = `\`ebb etl --date ${day}\``
+  if (recount === 'missing') return `Not recounted yet: run ${again}.`
+  if (differingRows === 0) return `Batch and streaming metrics agree in all ${formatCount(batchRows)} rows.`
+  // Streaming metrics go on with the day; only a whole day's can be held against the batch.
+  if (soFar) return `Events have come in since the day was last recounted: run ${again}.`
+  return `**Batch and streaming metrics differ in ${formatCount(differingRows)} ${differingRows === 1 ? 'row' : 'rows'}**: see the alert, or if events came late, run ${again} again.`
 }
 
 const hiddenNote = (hidden: number) =>
@@ -76,7 +100,7 @@ function toMarkdown(
     if (section.hidden > 0) parts.push(hiddenNote(section.hidden))
   }
   parts.push(
-    `---\nDays are UTC. People are distinct within an app. Averages are over those of the seven days before that have data. No figure is shown about fewer than ${K} people.`,
+    `---\nDays are UTC. People are distinct within an app. Averages are over those of the seven days before that have figures. No figure is shown about fewer than ${K} people: “${FEW}” stands for what so few people of an app did.`,
   )
   return `${parts.join('\n\n')}\n`
 }
@@ -86,7 +110,9 @@ function toText(input: BusinessReportInput, opening: string[], sections: Section
   const parts = [`${title}\n${'='.repeat(title.length)}`, opening.join('\n').replaceAll('**', '')]
   for (const section of sections) {
     const table = formatColumns([section.head, ...section.rows], section.textColumns)
-    parts.push(`${section.title}\n${table}${section.hidden > 0 ? `\n(${hiddenNote(section.hidden)})` : ''}`)
+    const notes = [section.note, section.hidden > 0 ? hiddenNote(section.hidden) : undefined]
+    const below = notes.filter((note) => note !== undefined).map((note) => `\n(${note})`)
+    parts.push(`${section.title}\n${table}${below.join('')}`)
   }
   return `${parts.join('\n\n')}\n`
 }

@@ -1,7 +1,7 @@
 import type { DailyMetric } from '../clickhouse/daily-metric.ts'
 import type { MonthlyTrend } from '../clickhouse/read-trends.ts'
 import { addDays, addMonths, monthOf } from '../schemas/day.ts'
-import { sumPastDays } from './business-figures.ts'
+import { foldCurrencies, type PastDay, sumOrFew, sumPastDays, type Value } from './business-figures.ts'
 import { drawChart, type Panel } from './draw-chart.ts'
 import {
   formatChange,
@@ -12,13 +12,15 @@ import {
   moneyToNumber,
   parseMoney,
 } from './format-figures.ts'
-import { K } from './guard-small-groups.ts'
+import { FEW, K } from './guard-small-groups.ts'
 import type { RenderedReport } from './write-report.ts'
 
 const HISTORY_MONTHS = 13
 
 export interface MonthlyTrendsInput {
   month: string
+  /** Whether the month was still running. */
+  soFar: boolean
   /** The month and a year before it. */
   trends: MonthlyTrend[]
   /** Batch metrics of the month's days. */
@@ -31,14 +33,17 @@ interface Month {
   events: number
   purchases: number
   revenue: Map<string, bigint>
+  few: PastDay['few']
 }
 
 /** Month over month, as Markdown, chart and terminal text; groups of fewer than K people are in none of them. Pure. */
 export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
   const { month } = input
-  // Rows of few people are in no figure, so that no total gives them away.
-  const trends = input.trends.filter((row) => row.users >= K)
-  const hidden = input.trends.filter((row) => row.month === month && row.users < K).length
+  const { trends } = input
+  const running = input.soFar ? month : null
+  const hidden = foldCurrencies(trends, (row) => row.month).filter(
+    (row) => row.period === month && row.users < K,
+  ).length
   const name = `monthly_trends_${month}`
   const months = sumMonths(trends)
   const currencies = [...new Set(months.flatMap((one) => [...one.revenue.keys()]))].sort()
@@ -52,14 +57,16 @@ export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
       'Change',
       ...currencies.flatMap((one) => [one, 'Change']),
     ],
-    ...months.map((one) => monthRow(one, months, currencies)),
+    ...months.map((one) => monthRow(one, months, currencies, running)),
   ]
-  const rows = eventRows(month, trends)
+  const rows = eventRows(month, trends, running)
   const events = [['App', 'Event', 'Events', 'Month before', 'Change', 'People', 'Change'], ...rows]
   const current = months.find((one) => one.month === month)
-  const opening = current
-    ? `${formatCount(current.events)} events on ${current.days === 1 ? '1 day' : `${current.days} days`} of ${month}.`
-    : `No figures for ${month}: it has no batch metrics, or fewer than ${K} people stand behind them.`
+  const unfinished = input.soFar ? ' The month is not over: these are the figures so far.' : ''
+  const counted = current && sumOrFew(BigInt(current.events), current.few.events) !== 'few'
+  const opening = counted
+    ? `${formatCount(current.events)} events on ${current.days === 1 ? '1 day' : `${current.days} days`} of ${month}.${unfinished}`
+    : `No figures for ${month}: it has no batch metrics, or ${FEW} people stand behind them.${unfinished}`
   const note =
     hidden > 0
       ? `${hidden === 1 ? '1 row is' : `${hidden} rows are`} left out of all figures: fewer than ${K} people.`
@@ -89,71 +96,89 @@ export function renderMonthlyTrends(input: MonthlyTrendsInput): RenderedReport {
 function sumMonths(trends: readonly MonthlyTrend[]): Month[] {
   const months = new Map<string, Month>()
   for (const row of trends) {
-    const month = months.get(row.month) ?? {
-      month: row.month,
+    const few = { events: false, purchases: false, revenue: new Set<string>() }
+    const { month: name } = row
+    const month = months.get(name) ?? {
+      month: name,
       days: 0,
       events: 0,
       purchases: 0,
       revenue: new Map(),
+      few,
     }
-    months.set(row.month, month)
-    month.days = Math.max(month.days, row.days)
-    month.events += row.events
+    months.set(name, month)
+    if (row.users >= K) month.days = Math.max(month.days, row.days)
+  }
+  for (const row of foldCurrencies(trends, (one) => one.month)) {
+    const month = months.get(row.period)
+    if (!month) continue
+    if (row.users < K) month.few.events = true
+    else month.events += row.events
     if (row.event !== 'purchase') continue
-    month.purchases += row.events
-    if (row.currency === '') continue
-    month.revenue.set(row.currency, (month.revenue.get(row.currency) ?? 0n) + parseMoney(row.revenue))
+    if (row.users < K) month.few.purchases = true
+    else month.purchases += row.events
+  }
+  for (const row of trends.filter((one) => one.event === 'purchase' && one.currency !== '')) {
+    const month = months.get(row.month)
+    if (row.users < K) month?.few.revenue.add(row.currency)
+    else {
+      const sum = month?.revenue.get(row.currency) ?? 0n
+      month?.revenue.set(row.currency, sum + parseMoney(row.revenue))
+    }
   }
   return [...months.values()].sort((a, b) => a.month.localeCompare(b.month))
 }
 
-function monthRow(one: Month, months: Month[], currencies: string[]): string[] {
+/** @param running the month that is not over: it is no change on a whole one */
+function monthRow(one: Month, months: Month[], currencies: string[], running: string | null): string[] {
   const before = months.find((other) => other.month === addMonths(one.month, -1))
+  const counts = (of: (month: Month) => Value) => {
+    const now = of(one)
+    const then = before ? of(before) : null
+    const comparable = one.month !== running && typeof now === 'bigint' && typeof then === 'bigint'
+    return [
+      now === 'few' ? FEW : formatCount(Number(now)),
+      comparable ? formatChange(Number(now), Number(then)) : '–',
+    ]
+  }
   return [
     one.month,
-    String(one.days),
-    formatCount(one.events),
-    formatChange(one.events, before?.events ?? null),
-    formatCount(one.purchases),
-    formatChange(one.purchases, before?.purchases ?? null),
+    one.days === 0 ? '–' : String(one.days),
+    ...counts((month) => sumOrFew(BigInt(month.events), month.few.events)),
+    ...counts((month) => sumOrFew(BigInt(month.purchases), month.few.purchases)),
     ...currencies.flatMap((currency) => {
       const now = one.revenue.get(currency)
       const then = before?.revenue.get(currency)
+      const few = one.few.revenue.has(currency)
       return [
-        now === undefined ? '–' : formatMoney(now, currency),
-        now === undefined || then === undefined ? '–' : formatChange(Number(now), Number(then)),
+        now === undefined ? (few ? FEW : '–') : formatMoney(now, currency),
+        now === undefined || then === undefined || one.month === running
+          ? '–'
+          : formatChange(Number(now), Number(then)),
       ]
     }),
   ]
 }
 
-/** The month's rows by app and event, currencies folded. */
-function eventRows(month: string, trends: readonly MonthlyTrend[]): string[][] {
-  const fold = (of: string) => {
-    const rows = new Map<string, { app: string; event: string; events: number; users: number }>()
-    for (const row of trends.filter((one) => one.month === of)) {
-      const key = JSON.stringify([row.app, row.event])
-      const known = rows.get(key) ?? { app: row.app, event: row.event, events: 0, users: 0 }
-      rows.set(key, known)
-      known.events += row.events
-      // People of two currencies may be the same, so the larger count is what can be said.
-      known.users = Math.max(known.users, row.users)
-    }
-    return rows
-  }
-  const before = fold(addMonths(month, -1))
-  return [...fold(month).values()].map((row) => {
-    const then = before.get(JSON.stringify([row.app, row.event]))
-    return [
-      row.app,
-      row.event,
-      formatCount(row.events),
-      then ? formatCount(then.events) : '–',
-      formatChange(row.events, then?.events ?? null),
-      formatCount(row.users),
-      formatChange(row.users, then?.users ?? null),
-    ]
-  })
+/** The month's rows by app and event. */
+function eventRows(month: string, trends: readonly MonthlyTrend[], running: string | null): string[][] {
+  const all = foldCurrencies(trends, (one) => one.month)
+  const earlier = addMonths(month, -1)
+  return all
+    .filter((row) => row.period === month && row.users >= K)
+    .map((row) => {
+      const then = all.find((one) => one.period === earlier && one.app === row.app && one.event === row.event)
+      const than = then && then.users >= K && month !== running ? then : null
+      return [
+        row.app,
+        row.event,
+        formatCount(row.events),
+        then ? (then.users < K ? FEW : formatCount(then.events)) : '–',
+        formatChange(row.events, than?.events ?? null),
+        formatCount(row.users),
+        formatChange(row.users, than?.users ?? null),
+      ]
+    })
 }
 
 function toChart(input: MonthlyTrendsInput, months: Month[], currency: string | undefined): string {
@@ -173,7 +198,7 @@ function toChart(input: MonthlyTrendsInput, months: Month[], currency: string | 
       kind: 'columns',
       title: `Events by day, ${input.month} (UTC)`,
       labels: labels.map((day) => day.slice(8)),
-      values: labels.map((day) => Number(past.get(day)?.events ?? 0n)),
+      values: labels.map((day) => toColumn(past.get(day))),
       valueLabel: 'events',
       ...(currency ? { line: line(labels.map((day) => past.get(day)?.revenue.get(currency))) } : {}),
     },
@@ -181,12 +206,20 @@ function toChart(input: MonthlyTrendsInput, months: Month[], currency: string | 
       kind: 'columns',
       title: 'Events by month',
       labels: all,
-      values: all.map((month) => byMonth.get(month)?.events ?? 0),
+      values: all.map((month) => toColumn(byMonth.get(month))),
       valueLabel: 'events',
       ...(currency ? { line: line(all.map((month) => byMonth.get(month)?.revenue.get(currency))) } : {}),
     },
   ]
   const now = byMonth.get(input.month)
-  const description = `Columns of events by day of ${input.month} and by month over a year, each with a line of revenue. ${now ? `${formatCount(now.events)} events in ${input.month}.` : ''}`
+  const figure = toColumn(now)
+  const description = `Columns of events by day of ${input.month} and by month over a year, each with a line of revenue. ${figure ? `${formatCount(figure)} events in ${input.month}.` : ''}`
   return drawChart(`Monthly trends ${input.month}`, description, panels)
+}
+
+/** null where few people stand behind it, undefined where there are no figures. */
+function toColumn(
+  of: (Pick<Month, 'few'> & { events: number | bigint }) | undefined,
+): number | null | undefined {
+  return of && (Number(of.events) === 0 && of.few.events ? null : Number(of.events))
 }

@@ -1,7 +1,7 @@
 import type { ClickHouseClient } from '../clickhouse/client.ts'
 import { readDailyMetrics } from '../clickhouse/read-daily-metrics.ts'
 import { readTrends } from '../clickhouse/read-trends.ts'
-import { addDays, addMonths } from '../schemas/day.ts'
+import { addDays, addMonths, dayOf, monthOf } from '../schemas/day.ts'
 import type { EtlActivities } from '../schemas/etl.ts'
 import { beatWhile } from './beat-while.ts'
 import { renderMonthlyTrends } from './render-monthly-trends.ts'
@@ -13,6 +13,7 @@ const HISTORY_MONTHS = 13
 export function createWriteMonthlyTrends(deps: {
   clickhouse: ClickHouseClient
   reportsFolder: string
+  now(): number
 }): EtlActivities['writeMonthlyTrends'] {
   return ({ month }) =>
     beatWhile(async () => {
@@ -24,6 +25,7 @@ export function createWriteMonthlyTrends(deps: {
           source: 'batch',
         }),
       ])
-      return writeReport(deps.reportsFolder, month, renderMonthlyTrends({ month, trends, days }))
+      const soFar = month === monthOf(dayOf(deps.now()))
+      return writeReport(deps.reportsFolder, month, renderMonthlyTrends({ month, soFar, trends, days }))
     })
 }
