@@ -3,6 +3,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { type Rejection, TOPICS } from '../schemas/event-record.ts'
 import { createKafka, createPartitioner, prefixed } from './client.ts'
 import { createRejectionCounts } from './rejection-counts.ts'
+import { sendRejections } from './send-rejections.ts'
 
 export interface RejectionProducer {
   /** Adds to the counts; never waits and never fails. */
@@ -29,19 +30,11 @@ export async function createRejectionProducer(config: Config, logger: Logger): P
   const counts = createRejectionCounts()
   let running: Promise<void> = Promise.resolve()
 
-  const write = async () => {
-    const taken = counts.take()
-    if (taken.length === 0) return
-    const messages = taken.map((rejection) => ({ key: rejection.app, value: JSON.stringify(rejection) }))
-    try {
-      // kafkajs groups in quadratic time: a few hundred messages a send.
-      for (let at = 0; at < messages.length; at += 300)
-        await producer.send({ topic, acks: -1, messages: messages.slice(at, at + 300) })
-    } catch (error) {
-      for (const rejection of taken) counts.add(rejection)
-      throw error
-    }
-  }
+  const write = () =>
+    sendRejections(counts, async (rejections) => {
+      const messages = rejections.map((one) => ({ key: one.app, value: JSON.stringify(one) }))
+      await producer.send({ topic, acks: -1, messages })
+    })
   const flush = () => {
     running = running.then(write, write)
     return running
