@@ -3,13 +3,13 @@ import { prefixed } from '../../kafka/client.ts'
 import { createRejectionProducer } from '../../kafka/rejection-producer.ts'
 import { readTopicIdentity } from '../../kafka/topic-identity.ts'
 import { readConfig } from '../../runtime/config.ts'
-import { EbbError } from '../../runtime/errors.ts'
 import { createLogger } from '../../runtime/logger.ts'
 import { createMetrics, serveMetrics } from '../../runtime/metrics.ts'
 import { onShutdown } from '../../runtime/shutdown.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
 import { readBrokenPromise } from './break-promise.ts'
 import { consumeEvents } from './consume-events.ts'
+import { describeCrash } from './describe-crash.ts'
 import { followRevocations } from './follow-revocations.ts'
 import { createIngestMetrics } from './ingest-metrics.ts'
 
@@ -25,8 +25,7 @@ const logger = createLogger('ingest', config.logLevel)
 
 /** A crash is always safe: the next start goes on from the last commit. A supervisor restarts the process. */
 function crash(error: Error): void {
-  const code = error instanceof EbbError ? error.code : error.name
-  logger.fatal({ code, message: error.message }, 'ingest ends')
+  logger.fatal(describeCrash(error), 'ingest ends')
   process.exit(1)
 }
 process.on('unhandledRejection', (error) => crash(error as Error))
