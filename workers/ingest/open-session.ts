@@ -11,6 +11,7 @@ import { openPartitions } from './open-partition.ts'
 import { type BufferBudget, createPartitionBuffer } from './partition-buffer.ts'
 import { runPartition } from './run-partition.ts'
 import { createBackoff, type createSlots } from './wait.ts'
+import { createLagWatch, type LagWatch } from './watch-lag.ts'
 
 export interface SessionDeps extends ConsumeDeps {
   admin: kafkajs.Admin
@@ -61,12 +62,26 @@ export function openSession(deps: SessionDeps, assigned: number[], previous: Pro
       over.abort()
     },
   }
+  const lag = createLagWatch({
+    fetchEnds: async () =>
+      new Map(
+        (await deps.admin.fetchTopicOffsets(deps.topic)).map(({ partition, high }) => [
+          partition,
+          Number(high),
+        ]),
+      ),
+    set: deps.metrics.lag,
+  })
   const run = async () => {
     await previous
     const starts = await readStarts(deps, session, assigned)
-    const loops = [...starts].map(([partition, start]) => startPartition(deps, session, partition, start))
+    const loops = [...starts].map(([partition, start]) =>
+      startPartition(deps, session, lag, partition, start),
+    )
     if (starts.size > 0) deps.consumer.resume([{ topic: deps.topic, partitions: [...starts.keys()] }])
     ready = true
+    // Ends with the session, and is no reason for its end.
+    lag.watch(session.signal).catch(() => undefined)
     deps.logger.info({ partitions: [...starts.keys()] }, 'partitions owned')
     await Promise.all(loops)
   }
@@ -98,6 +113,7 @@ async function readStarts(
 function startPartition(
   deps: SessionDeps,
   session: OwnedSession,
+  lag: LagWatch,
   partition: number,
   begin: PartitionStart,
 ): Promise<void> {
@@ -116,10 +132,11 @@ function startPartition(
     },
     isShort: () => begin.declared !== undefined && buffer.nextOffset() < begin.declared.end,
   })
+  lag.acknowledged(partition, begin.start, begin.start)
   deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
   const commit = async (offset: number, metadata: CutMetadata) => {
     await deps.commits.commit(session, partition, offset, metadata)
-    deps.metrics.lag(partition, Math.max(0, highWatermark - offset))
+    lag.acknowledged(partition, offset, highWatermark)
   }
   const loop = runPartition(
     {
@@ -137,6 +154,7 @@ function startPartition(
   return loop.finally(() => {
     seen.close()
     buffer.close()
+    lag.forget(partition)
     deps.metrics.forget(partition)
   })
 }
