@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aggregateDay } from '../../clickhouse/aggregate-day.ts'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
 import { compareDay } from '../../clickhouse/compare-day.ts'
-import { countEventsByAppDay } from '../../clickhouse/count-events-by-app-day.ts'
 import { DAY_MARTS, type DayMart } from '../../clickhouse/day-marts.ts'
 import { migrateClickHouse } from '../../clickhouse/migrate.ts'
 import { readDailyMetrics } from '../../clickhouse/read-daily-metrics.ts'
@@ -190,17 +189,6 @@ test('the months count people once, however many days they came', async () => {
     ...raw,
     days: 2,
   })
-})
-
-test('raw events are counted by app and day', async () => {
-  const counts = await countEventsByAppDay(client, { from: DAY, to: NEXT })
-  expect(counts.map((row) => `${row.day} ${row.app}`)).toEqual([
-    `${DAY} kids`,
-    `${DAY} shop`,
-    `${NEXT} kids`,
-    `${NEXT} shop`,
-  ])
-  expect(counts.reduce((sum, row) => sum + row.events, 0)).toBe(4_000)
 })
 
 test('what is not a day is refused before it reaches a statement', async () => {
