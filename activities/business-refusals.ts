@@ -3,8 +3,10 @@ import { DROP_CODES } from '../schemas/reject-code.ts'
 import type { Section } from './business-sections.ts'
 import { formatCount } from './format-figures.ts'
 
-const ARRIVAL =
-  'Counted by the day on which they arrived, while the figures above count by the day of the event.'
+const REFUSED =
+  'Events that were refused, by reason; nothing of them is stored. Counted by the day on which they arrived, while the figures above count by the day of the event.'
+const LEFT_OUT =
+  'Fields that were left out of events that are stored, by reason; counted as the rejected events are.'
 const PARTIAL =
   'The count may be higher: reasons are kept for seven days, and not all of this day’s could be read.'
 
@@ -15,12 +17,12 @@ const PARTIAL =
  */
 export function refusalSections({ counts, complete }: RejectedCounts): Section[] {
   const isDrop = (row: { code: string }) => Object.hasOwn(DROP_CODES, row.code)
-  const section = (title: string, what: string, unit: string, rows: RejectedCounts['counts']): Section => {
+  const section = (title: string, note: string, unit: string, rows: RejectedCounts['counts']): Section => {
     const total = rows.reduce((sum, row) => sum + row.count, 0)
     const atLeast = total === 0 ? '–' : `at least ${formatCount(total)}`
     return {
       title,
-      note: [what, ARRIVAL, ...(complete ? [] : [PARTIAL])].join(' '),
+      note: complete ? note : `${note} ${PARTIAL}`,
       head: ['App', 'Reason', unit],
       rows: [
         ...rows.map((row) => [row.app, row.code, formatCount(row.count)]),
@@ -33,15 +35,10 @@ export function refusalSections({ counts, complete }: RejectedCounts): Section[]
   return [
     section(
       'Rejected events',
-      'Events that were refused, by reason; nothing of them is stored.',
+      REFUSED,
       'Events',
       counts.filter((row) => !isDrop(row)),
     ),
-    section(
-      'Fields left out',
-      'Fields that were left out of events that are stored, by reason.',
-      'Fields',
-      counts.filter(isDrop),
-    ),
+    section('Fields left out', LEFT_OUT, 'Fields', counts.filter(isDrop)),
   ]
 }
