@@ -59,9 +59,31 @@ export const RESIDUES: readonly Residue[] = [
   },
   {
     engine: 'clickhouse',
-    residue: 'BACKUP files',
+    residue: 'BACKUP files (development server: <data>/ebb-backups)',
     purge: 'expiry of backups',
     check: 'no backup is older than its expiry',
+  },
+  {
+    engine: 'clickhouse',
+    residue:
+      'spool of the development server: bodies of inserts and results on their way, /dev/shm/ebb-clickhouse-<pid> (or the temporary folder)',
+    purge:
+      'each file goes at the end of its statement, the folder with the server, that of a killed one at the next start',
+    check: 'no file in it while nothing runs; no folder of a process that is gone',
+  },
+  {
+    engine: 'clickhouse',
+    residue:
+      'database ebb_restricted of the development server: texts of running statements of analysts, in memory',
+    purge: 'the view is dropped at the end of its statement; the database does not outlive the server',
+    check: 'system.tables lists none in it while nothing runs',
+  },
+  {
+    engine: 'clickhouse',
+    residue:
+      '<data>/ebb-config of the development server: password hashes of its users, process id; no person of an app',
+    purge: 'written anew at each start',
+    check: 'its files name users of the server only',
   },
   {
     engine: 'postgres',
@@ -123,5 +145,19 @@ export const RESIDUES: readonly Residue[] = [
     purge:
       'logs carry codes and counts only; spools are unlinked at the end and at the start; caches are bounded in time',
     check: 'tests search the logs for what went in',
+  },
+  {
+    engine: 'ebb',
+    residue:
+      'reports/output: reports and charts by day and month (groups of 5 people or more), and what was printed or copied of them',
+    purge:
+      'delete the files; a day or month that is counted again after an erasure is written anew under the same name',
+    check: 'no file of an affected day or month is older than the erasure',
+  },
+  {
+    engine: 'ebb',
+    residue: 'reports/output/alerts.jsonl: counts of rows that drifted, of groups of any size, for operators',
+    purge: 'delete lines of days whose drift is settled',
+    check: 'no line is older than its use',
   },
 ]
