@@ -42,6 +42,7 @@ const VERDICTS = {
 } as const satisfies Record<string, Verdict>
 
 export type CollectorErrorCode = keyof typeof VERDICTS
+export const COLLECTOR_ERROR_CODES = Object.keys(VERDICTS) as CollectorErrorCode[]
 
 export function collectorError(code: CollectorErrorCode, cause?: unknown): EbbError {
   return new EbbError(code, VERDICTS[code].message, { cause })
