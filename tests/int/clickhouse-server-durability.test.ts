@@ -1,19 +1,26 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { startServer, type TestServer, temporaryFolder } from './clickhouse-server-process.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 let server: TestServer
+const folders: { remove(): void }[] = []
 
+// A server costs more than most of what is tested on it: one that still runs is used again, one that was ended is not.
 beforeEach(async () => {
+  if (server && server.process.exitCode === null && server.process.signalCode === null) {
+    await server.ask('DROP DATABASE IF EXISTS d SYNC')
+    return
+  }
   folder = temporaryFolder()
+  folders.push(folder)
   server = await startServer(folder.path)
 })
 
-afterEach(async () => {
-  await server.end('SIGKILL')
-  folder.remove()
+afterAll(async () => {
+  await server?.end('SIGKILL')
+  for (const one of folders) one.remove()
 })
 
 const TABLES = [
