@@ -1,7 +1,10 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { EbbError } from '../runtime/errors.ts'
 import type { ReportResult } from '../schemas/etl.ts'
+
+const PROJECT = fileURLToPath(new URL('../', import.meta.url))
 
 export interface RenderedReport {
   /** File name without its ending, such as `business_report_2026-11-20`. */
@@ -30,7 +33,12 @@ export async function writeReport(
   } catch (cause) {
     throw new EbbError('report_unwritable', 'the reports folder cannot be written', { cause })
   }
-  return { period, path, chartPath, text: report.text }
+  return { period, path: shorten(path), chartPath: shorten(chartPath), text: report.text }
+}
+
+/** Histories and operators' terminals see where a report lies in the project, not where the project lies on the machine. */
+function shorten(path: string): string {
+  return path.startsWith(PROJECT) ? path.slice(PROJECT.length) : path
 }
 
 async function replaceFile(path: string, content: string): Promise<void> {

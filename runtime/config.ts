@@ -1,6 +1,9 @@
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { EbbError } from './errors.ts'
+
+const REPORTS_FOLDER = fileURLToPath(new URL('../reports/output', import.meta.url))
 
 /**
  * The environment, read once at the start of each process. docs/configuration.md lists every key.
@@ -38,6 +41,8 @@ const Environment = z.object({
   EBB_EVENT_DEFINITIONS: z.string().default(''),
   /** File of the wrapping keys (mode 0600), made at the first start. Default: `<EBB_HOME>/keys.json`. */
   EBB_KEY_FILE: z.string().default(''),
+  /** Folder of reports and alerts. Default: `reports/output` of the project, wherever the worker was started. */
+  EBB_REPORTS_FOLDER: z.string().default(''),
   /** An operator's word for one start, see docs/operating-ingest.md; '' for none. */
   EBB_INGEST_RECOVER: z.enum(['', 'rewind']).default(''),
 })
@@ -57,6 +62,8 @@ export interface Config {
   ingestRewinds: boolean
   eventDefinitionsFile: string
   keyFile: string
+  /** Absolute path. */
+  reportsFolder: string
 }
 
 /**
@@ -95,5 +102,6 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     ingestRewinds: env.EBB_INGEST_RECOVER === 'rewind',
     eventDefinitionsFile: env.EBB_EVENT_DEFINITIONS,
     keyFile: env.EBB_KEY_FILE || resolve(home, 'keys.json'),
+    reportsFolder: resolve(env.EBB_REPORTS_FOLDER || REPORTS_FOLDER),
   }
 }

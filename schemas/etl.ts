@@ -23,7 +23,7 @@ export interface DailyEtlResult {
   driftedCount: number
   /** False for a day that is not over: analysts' views keep it live, and a run after its end publishes it. */
   published: boolean
-  /** The report's Markdown file, relative to the reports folder's parent. */
+  /** The report's Markdown file, relative to the project where it lies in it, else absolute. */
   reportPath: string
 }
 

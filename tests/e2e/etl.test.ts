@@ -17,11 +17,11 @@ interface WorkerProcess {
   stop(): Promise<number | null>
 }
 
-/** The worker as the platform starts it, in a folder of its own, where reports come to lie. */
+/** The worker as the platform starts it, elsewhere, with a folder of its own where reports come to lie. */
 async function startWorker(stage: Stage, folder: string): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [...RUN, join(ROOT, 'workers/temporal/main.ts')], {
     cwd: folder,
-    env: { ...process.env, ...stage.environment, EBB_LOG_LEVEL: 'info' },
+    env: { ...process.env, ...stage.environment, EBB_LOG_LEVEL: 'info', EBB_REPORTS_FOLDER: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
@@ -77,9 +77,9 @@ describe('ebb etl and ebb report, with the worker as a process', () => {
     const run = await ebb('etl', '--date', '2026-11-20')
     expect(run.stderr).toBe('')
     expect(run.stdout).toContain(
-      `2026-11-20  ${events.length} events in 6 rows, batch equals stream; reports/output/`,
+      `2026-11-20  ${events.length} events in 6 rows, batch equals stream; ${folder}/business_report_`,
     )
-    const markdown = await readFile(join(folder, 'reports/output/business_report_2026-11-20.md'), 'utf8')
+    const markdown = await readFile(join(folder, 'business_report_2026-11-20.md'), 'utf8')
     expect(markdown).toContain(`${events.length} events of 90 people; revenue 125.00 EUR.`)
     expect(markdown).toContain('| shop | 60 | 30 | 50.0 % | 10 | 16.7 % |')
 
@@ -87,9 +87,7 @@ describe('ebb etl and ebb report, with the worker as a process', () => {
     expect(report.stdout).toContain('Business report 2026-11-20')
     const trends = await ebb('report', '--month', '2026-11')
     expect(trends.stdout).toContain(`${events.length} events on 1 day of 2026-11.`)
-    expect(await readFile(join(folder, 'reports/output/monthly_trends_2026-11.svg'), 'utf8')).toContain(
-      '<svg',
-    )
+    expect(await readFile(join(folder, 'monthly_trends_2026-11.svg'), 'utf8')).toContain('<svg')
   })
 
   it('end with 1 and name the rows when batch and stream differ', async () => {
@@ -102,7 +100,7 @@ describe('ebb etl and ebb report, with the worker as a process', () => {
     expect(run.code).toBe(1)
     expect(run.stdout).toContain('DRIFT: batch and stream differ in 1 row;')
     expect(run.stdout).toContain('  shop add_to_cart: batch 30, streaming nothing events')
-    expect(await readFile(join(folder, 'reports/output/alerts.jsonl'), 'utf8')).toContain('"kind":"drift"')
+    expect(await readFile(join(folder, 'alerts.jsonl'), 'utf8')).toContain('"kind":"drift"')
   })
 
   it('fill a range, or only start it', async () => {

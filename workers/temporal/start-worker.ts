@@ -12,9 +12,6 @@ import { countActivities } from './count-activities.ts'
 import { ensureSchedules } from './ensure-schedules.ts'
 import { ensureSearchAttributes } from './ensure-search-attributes.ts'
 
-/** Beneath the folder that the worker was started in. */
-export const REPORTS_FOLDER = 'reports/output'
-
 /** A day's scan may take as long as the activity that waits for it (workflows/etl-activities.ts). */
 const QUERY_TIMEOUT_MS = 30 * 60_000
 
@@ -50,7 +47,7 @@ export async function startTemporalWorker(deps: {
     clickhouse,
     readIngestProgress: () => readIngestProgress(config, logger),
     readRejections: (from, to) => readRejections(config, logger, from, to),
-    reportsFolder: deps.reportsFolder ?? REPORTS_FOLDER,
+    reportsFolder: deps.reportsFolder ?? config.reportsFolder,
     logger,
     now: Date.now,
   })
