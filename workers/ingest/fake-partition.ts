@@ -58,7 +58,7 @@ export function createFakePartition(some: Partial<PartitionDeps> = {}) {
     isRevoked: () => false,
     isDraining: () => false,
     metrics: { cutWritten() {}, insertSeconds() {}, lag() {}, forget() {} },
-    seen: { lookUp: async () => () => false, write: async () => {}, remember() {}, close() {} },
+    seen: { lookUp: async () => () => false, write: async () => {}, remember() {} },
     rejections: {
       count: ({ code }) => rejected.push(code),
       flush: async () => {},

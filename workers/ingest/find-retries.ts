@@ -3,8 +3,9 @@ import { findSeenBatches, insertSeenBatches, readSeenBatches } from '../../click
 import type { Logger } from '../../runtime/logger.ts'
 import { isSameEpoch, packPosition } from './cut-position.ts'
 import { type IngestRecord, NO_BATCH } from './inspect-record.ts'
-import { FILTER_MAX_BLOCKS, RETRY_WINDOW_MS } from './limits.ts'
-import { createSeenFilter } from './seen-filter.ts'
+import { FILTER_MAX_BLOCKS, RETRY_FIRST_MS, RETRY_LONGEST_MS, RETRY_WINDOW_MS } from './limits.ts'
+import { createSeenFilter, type SeenFilter } from './seen-filter.ts'
+import { createBackoff } from './wait.ts'
 
 /** Batches of one partition that were stored before; lives as long as this member owns the partition. */
 export interface SeenBatches {
@@ -14,7 +15,6 @@ export interface SeenBatches {
   write(records: readonly IngestRecord[], token: string): Promise<void>
   /** To be called with each batch that was stored, before the next cut is looked up. */
   remember(records: readonly IngestRecord[]): void
-  close(): void
 }
 
 /** Look-ups in one question to ClickHouse. */
@@ -27,26 +27,15 @@ export function openSeenBatches(deps: {
   partition: number
   epoch: string
   openPartitions: () => number
+  /** Fires when the partition may be another's. */
+  signal: AbortSignal
 }): SeenBatches {
   const { clickhouse, partition, epoch } = deps
   const filter = createSeenFilter({
     maxBlocks: () => Math.floor(FILTER_MAX_BLOCKS / Math.max(1, deps.openPartitions())),
     windowMs: RETRY_WINDOW_MS,
   })
-  let closed = false
-  const load = async () => {
-    for await (const batches of readSeenBatches(clickhouse, partition, Date.now() - RETRY_WINDOW_MS)) {
-      if (closed) return
-      for (const { hash, at } of batches) filter.add(hash, at)
-    }
-    filter.markLoaded()
-  }
-  load().catch((error) => {
-    deps.logger.warn(
-      { partition, error: (error as Error).name },
-      'filter not loaded: every batch is looked up',
-    )
-  })
+  void loadFilter(deps, filter).catch(() => undefined)
 
   return {
     async lookUp(records) {
@@ -83,9 +72,39 @@ export function openSeenBatches(deps: {
     remember(records) {
       for (const record of records) if (!record.poison) filter.add(record.batch, record.at)
     },
-    close() {
-      closed = true
-    },
+  }
+}
+
+/**
+ * Tried until it succeeds; meanwhile every batch is looked up. It ends early when the memory is full: the rest could not
+ * be told apart anyway. @throws EbbError `session_over`
+ */
+export async function loadFilter(
+  deps: Pick<Parameters<typeof openSeenBatches>[0], 'clickhouse' | 'logger' | 'partition' | 'signal'>,
+  filter: SeenFilter,
+  read = readSeenBatches,
+): Promise<void> {
+  const { clickhouse, logger, partition, signal } = deps
+  const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, signal)
+  for (;;) {
+    try {
+      for await (const batches of read(clickhouse, partition, Date.now() - RETRY_WINDOW_MS)) {
+        if (signal.aborted) return
+        for (const { hash, at } of batches) filter.add(hash, at)
+        if (filter.isFull()) {
+          filter.markPartlyLoaded(Date.now())
+          logger.warn({ partition }, 'filter is full: every batch is looked up')
+          return
+        }
+      }
+      return filter.markLoaded()
+    } catch (error) {
+      logger.warn(
+        { partition, error: (error as Error).name },
+        'filter not loaded yet: every batch is looked up',
+      )
+      await backoff()
+    }
   }
 }
 

@@ -122,6 +122,7 @@ function startPartition(
     ...deps,
     partition,
     epoch: deps.identity.epoch,
+    signal: session.signal,
     openPartitions: () => session.runs.size,
   })
   let highWatermark = begin.start
@@ -152,7 +153,6 @@ function startPartition(
     begin,
   )
   return loop.finally(() => {
-    seen.close()
     buffer.close()
     lag.forget(partition)
     deps.metrics.forget(partition)

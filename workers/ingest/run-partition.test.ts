@@ -65,7 +65,7 @@ function madeUp(begin: { start: number; declared?: { end: number; rev: number } 
       metrics: createIngestMetrics(createMetrics('test')),
       logger: createLogger('test', 'silent'),
       breaks: () => false,
-      seen: { lookUp: async () => () => false, write: async () => {}, remember: () => {}, close: () => {} },
+      seen: { lookUp: async () => () => false, write: async () => {}, remember: () => {} },
       slots: createSlots(1),
       signal: over.signal,
       isRevoked: () => false,

@@ -12,6 +12,10 @@ export interface SeenFilter {
   mayContain(batch: Buffer): boolean
   /** All that was seen before has been added. Until then, and once the memory is full, every batch may be contained. */
   markLoaded(): void
+  /** No more than this will be added of what was seen before `at`: exact again once that is older than the window. */
+  markPartlyLoaded(at: number): void
+  /** A batch that may still be retried found no room. */
+  isFull(): boolean
   isExact(): boolean
   blocks(): number
   expire(now: number): void
@@ -52,6 +56,10 @@ export function createSeenFilter(options: { maxBlocks: () => number; windowMs: n
   }
   return {
     add(batch, at) {
+      // A load that is tried again, or a batch that comes twice, takes its room once. Only its own hour counts: another
+      // hour's bits are forgotten at another time.
+      const [known, knownStep] = [batch.readUInt32LE(0), batch.readUInt32LE(4) | 1]
+      if (hours.get(Math.floor(at / HOUR_MS))?.some(({ bits }) => holds(bits, known, knownStep))) return
       const block = blockFor(Math.floor(at / HOUR_MS))
       if (!block) {
         missedAt = Math.max(missedAt, at)
@@ -77,6 +85,11 @@ export function createSeenFilter(options: { maxBlocks: () => number; windowMs: n
     markLoaded: () => {
       loaded = true
     },
+    markPartlyLoaded(at) {
+      loaded = true
+      missedAt = Math.max(missedAt, at)
+    },
+    isFull: () => missedAt >= now - options.windowMs,
     isExact,
     blocks: () => count,
     expire,
