@@ -1,12 +1,16 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { EventRecord } from '../schemas/event-record.ts'
 import { loadRegistry } from '../schemas/registry.ts'
 import { type AdmitContext, admit } from './admit.ts'
+import { disguise, formsOf, id, letters, token } from './arbitrary-ids.ts'
 import { readBatch } from './read-batch.ts'
 import { decodeRows } from './row-binary.ts'
 import { deriveSubjectKeys } from './subject-keys.ts'
 import { tokenise } from './tokenise.ts'
+
+// Many runs on a busy machine take their time; none of these promises is about speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 const NOW = Date.parse('2026-11-21T12:00:00.000Z')
 const keys = deriveSubjectKeys(Buffer.alloc(32, 9))
@@ -40,21 +44,6 @@ function runGate(json: unknown, body = Buffer.from(JSON.stringify(json) ?? '')) 
   return { events: read.batch.events.length, admitted, records }
 }
 
-const letters = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ'
-const token = (characters: string, min: number, max: number) =>
-  fc.string({ unit: fc.constantFrom(...characters), minLength: min, maxLength: max })
-
-/** Ids long enough that finding one by chance in a few kilobytes is out of the question. */
-const id = fc.oneof(
-  fc.uuid(),
-  token(`${letters}0123456789`, 10, 40),
-  token(`${letters}-_. @/+%"\\`, 14, 40),
-  token(`${letters}äöüßéñ語한ж😀`, 14, 30),
-  token('123456789', 12, 15),
-  fc
-    .tuple(token(letters, 6, 12), token(letters, 6, 12))
-    .map(([local, domain]) => `${local}@${domain}.example`),
-)
 const email = fc.tuple(token(letters, 8, 12), token(letters, 6, 12)).map(([a, b]) => `${a}@${b}.example`)
 const ip = fc
   .tuple(
@@ -63,16 +52,6 @@ const ip = fc
     fc.integer({ min: 100, max: 255 }),
   )
   .map(([a, b, c]) => `${a}.${b}.${c}.${(a + c) % 256}`)
-
-/** What a careless or ill-willed developer does with an identifier before putting it in a property. */
-const disguise = fc.constantFrom<(text: string) => string>(
-  (text) => text,
-  (text) => `for ${text} only`,
-  (text) => `/a/${text}/b?x=${text}#${text}`,
-  (text) => `https://shop.example/${encodeURIComponent(text)}`,
-  (text) => `"${text}"\n\u0000`,
-  (text) => `x${text}x`,
-)
 
 interface Ids {
   user: string
@@ -203,38 +182,9 @@ const batch = ids.chain((who) =>
   }),
 )
 
-/** One person over many sessions: each event has ids of its own, and any event may hold any of them. */
-const longBatch = fc
-  .array(ids, { minLength: 12, maxLength: 60 })
-  .map((all) => all.map((one) => ({ ...one, user: all[0]!.user })))
-  .chain((all) => {
-    const leak = fc
-      .tuple(fc.constantFrom(...all), fc.constantFrom(...OWN), disguise)
-      .map(([who, kind, dress]) => dress(who[kind]))
-      .filter((text) => text.length < 250)
-    const events = all.map((who) => fc.tuple(leak, leak, leak).map((leaks) => sessionEvent(who, leaks)))
-    return fc.record({ all: fc.constant(all), events: fc.tuple(...events) })
-  })
-const OWN = ['user', 'anonymous', 'device', 'session', 'order'] as const
-
-function sessionEvent(who: Ids, [path, name, brand]: [string, string, string]) {
-  return { ...namesAll(who), properties: { order_id: who.order, path, name, brand: brand.slice(0, 128) } }
-}
-
 /** All bytes that leave the gate for Kafka. */
 function wireBytes(record: EventRecord): Buffer {
   return Buffer.concat([record.subject, record.batch, record.rows, Buffer.from(record.app)])
-}
-
-function formsOf(secret: string): Buffer[] {
-  const plain = Buffer.from(secret)
-  const base64 = plain.toString('base64').replace(/=+$/, '').slice(0, -1)
-  const forms = [plain, Buffer.from(plain.toString('hex')), Buffer.from(base64), Buffer.from(plain).reverse()]
-  return [
-    ...forms,
-    Buffer.from([...secret].reverse().join('')),
-    Buffer.from(JSON.stringify(secret).slice(1, -1)),
-  ]
 }
 
 test('no identifier that went in is found in what comes out, wherever it was put', () => {
@@ -252,33 +202,6 @@ test('no identifier that went in is found in what comes out, wherever it was put
     }),
     { numRuns: 150 },
   )
-})
-
-test('no identifier of a person is found in any of its events, however many ids its batch has', () => {
-  fc.assert(
-    fc.property(longBatch, ({ all, events }) => {
-      const batch = events.map((event, i) => ({ ...event, messageId: `message-${i}` }))
-      const out = runGate({ batch: JSON.parse(JSON.stringify(batch)) })
-      expect(out?.admitted.rejected).toEqual([])
-      expect(out?.records).toHaveLength(1)
-      const bytes = wireBytes(out!.records[0]!)
-      for (const who of all)
-        for (const kind of OWN)
-          for (const form of formsOf(who[kind])) expect(bytes.includes(form), who[kind]).toBe(false)
-    }),
-    { numRuns: 40 },
-  )
-})
-
-test('the same holds for 5,000 sessions in one batch, without work that grows with their square', () => {
-  const events = Array.from({ length: 5_000 }, (_, i) => ({
-    type: 'page',
-    userId: 'user-1',
-    context: { sessionId: `session-${i}-x` },
-    properties: { path: `/seen/session-${(i * 7) % 5_000}-x` },
-  }))
-  const paths = runGate({ batch: events })?.admitted.persons[0]?.events.map((event) => event.path)
-  expect(new Set(paths)).toEqual(new Set(['/seen/:redacted']))
 })
 
 test('what comes out can be read, and the same input gives the same output', () => {
