@@ -10,8 +10,13 @@ import type { Logger } from '../../runtime/logger.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
 import type { Breaks } from './break-promise.ts'
 import type { Revocations } from './follow-revocations.ts'
-import { assignerWithCluster, type BatchCommit, createGroupCommits } from './group-commit.ts'
-import { createFetchHold } from './hold-fetches.ts'
+import {
+  assignerWithCluster,
+  type BatchCommit,
+  createGroupCommits,
+  type GroupCommits,
+} from './group-commit.ts'
+import { createFetchHold, type FetchHold } from './hold-fetches.ts'
 import type { IngestMetrics } from './ingest-metrics.ts'
 import { inspectRecord } from './inspect-record.ts'
 import {
@@ -112,36 +117,21 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (!payload.restart) deps.onCrash(payload.error)
   })
 
-  const eachBatch = async (payload: kafkajs.EachBatchPayload) => {
-    const current = session
-    const run = current?.runs.get(payload.batch.partition)
-    if (!current || !run || current.isDraining()) return
-    commits.learn(payload.commitOffsetsIfNecessary as BatchCommit)
-    const { messages, highWatermark } = payload.batch
-    if (!run.append(messages.map(inspectRecord), Number(highWatermark))) {
-      const { partition } = payload.batch
-      deps.onCrash(
-        new EbbError('records_lost', `partition ${partition}: Kafka no longer has records not yet read`),
-      )
-      return
-    }
-    payload.resolveOffset(messages.at(-1)!.offset)
-    if (slots.busy() > 0) await budget.released(FETCH_PAUSE_MS)
-    // The heartbeat throws when the group rebalances; kafkajs then joins again.
-    await fetches.hold(
-      payload.batch.partition,
-      () => current.isCurrent() && payload.isRunning(),
-      payload.heartbeat,
-    )
-  }
-
   await Promise.all([admin.connect(), consumer.connect()])
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
     partitionsConsumedConcurrently: 64,
-    eachBatch,
+    eachBatch: createBatchReceiver({
+      session: () => session,
+      onCrash: deps.onCrash,
+      commits,
+      fetches,
+      pauseAWhile: async () => {
+        if (slots.busy() > 0) await budget.released(FETCH_PAUSE_MS)
+      },
+    }),
   })
   return {
     isReady: () => session?.isReady() ?? false,
@@ -150,6 +140,34 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
       await consumer.disconnect()
       await admin.disconnect()
     },
+  }
+}
+
+/** Puts each batch into its partition's buffer, and keeps the next from coming too soon. */
+function createBatchReceiver(deps: {
+  session(): OwnedSession | undefined
+  onCrash(error: Error): void
+  commits: GroupCommits
+  fetches: FetchHold
+  pauseAWhile(): Promise<void>
+}): (payload: kafkajs.EachBatchPayload) => Promise<void> {
+  return async (payload) => {
+    const session = deps.session()
+    const { messages, partition, highWatermark } = payload.batch
+    const run = session?.runs.get(partition)
+    if (!session || !run || session.isDraining()) return
+    deps.commits.learn(payload.commitOffsetsIfNecessary as BatchCommit)
+    if (!run.append(messages.map(inspectRecord), Number(highWatermark))) {
+      deps.onCrash(
+        new EbbError('records_lost', `partition ${partition}: Kafka no longer has records not yet read`),
+      )
+      return
+    }
+    payload.resolveOffset(messages.at(-1)!.offset)
+    await deps.pauseAWhile()
+    const stillOurs = () => session.isCurrent() && payload.isRunning()
+    // The heartbeat throws when the group rebalances; kafkajs then joins again.
+    await deps.fetches.hold(partition, stillOurs, payload.heartbeat)
   }
 }
 

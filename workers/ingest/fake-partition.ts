@@ -70,7 +70,7 @@ export function createFakePartition(some: Partial<PartitionDeps> = {}) {
       isRevoked: () => false,
       close: async () => {},
     },
-    commit: async (offset, { end, rev }) => {
+    commitCut: async (offset, { end, rev }) => {
       commits.push({ offset, end, rev })
     },
     ...some,

@@ -28,7 +28,12 @@ export interface GroupCommits {
    * Commits for a session, if it is still the group's current one when the request leaves.
    * @throws EbbError `session_over`, `commit_failed` (after long trying: end the process)
    */
-  commit(session: CommitSession, partition: number, offset: number, metadata: CutMetadata): Promise<void>
+  commitFenced(
+    session: CommitSession,
+    partition: number,
+    offset: number,
+    metadata: CutMetadata,
+  ): Promise<void>
 }
 
 export interface CommitSession {
@@ -92,7 +97,7 @@ export function createGroupCommits(deps: {
       viaBatch = undefined
       member = undefined
     },
-    async commit(session, partition, offset, metadata) {
+    async commitFenced(session, partition, offset, metadata) {
       const text = encodeCutMetadata(metadata)
       const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, session.signal)
       const giveUpAt = Date.now() + COMMIT_PATIENCE_MS

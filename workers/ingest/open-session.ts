@@ -135,8 +135,8 @@ function startPartition(
   })
   lag.acknowledged(partition, begin.start, begin.start)
   deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
-  const commit = async (offset: number, metadata: CutMetadata) => {
-    await deps.commits.commit(session, partition, offset, metadata)
+  const commitCut = async (offset: number, metadata: CutMetadata) => {
+    await deps.commits.commitFenced(session, partition, offset, metadata)
     lag.acknowledged(partition, offset, highWatermark)
   }
   const loop = runPartition(
@@ -145,7 +145,7 @@ function startPartition(
       partition,
       buffer,
       seen,
-      commit,
+      commitCut,
       signal: session.signal,
       isRevoked: deps.revocations.isRevoked,
       isDraining: session.isDraining,

@@ -32,7 +32,7 @@ describe('a record that only a newer release can read', () => {
 describe('offsets that cannot be committed for long', () => {
   test('end the process instead of being tried for ever', async () => {
     const fake = createFakePartition({
-      async commit() {
+      async commitCut() {
         throw new EbbError('commit_failed', 'for a minute')
       },
     })

@@ -69,7 +69,7 @@ function madeUp(begin: { start: number; declared?: { end: number; rev: number } 
       slots: createSlots(1),
       signal: over.signal,
       isRevoked: () => false,
-      commit: async (offset: number, { end, rev }: CutMetadata) => {
+      commitCut: async (offset: number, { end, rev }: CutMetadata) => {
         if (over.signal.aborted) throw sessionOver()
         commits.push({ offset, end, rev })
       },

@@ -49,7 +49,7 @@ export async function runPartition(deps: PartitionDeps, begin: PartitionStart): 
   /** Everything before `position` is in ClickHouse and nothing is being written. */
   const acknowledge = async (rev: number) => {
     if (committed.position === position && committed.rev === rev) return
-    await deps.commit(position, { end: position, rev, epoch: deps.identity.epoch, era: begin.era })
+    await deps.commitCut(position, { end: position, rev, epoch: deps.identity.epoch, era: begin.era })
     committed = { rev, position }
     faultPoint('ingest.after-ack')
   }

@@ -28,8 +28,8 @@ export interface CutDeps {
   /** Fires when this member may own the partition no longer. */
   signal: AbortSignal
   isRevoked(token: Buffer, rev: number): boolean
-  /** A fenced commit. @throws EbbError `session_over`, `commit_failed` */
-  commit(offset: number, metadata: CutMetadata): Promise<void>
+  /** Commits the offset that a cut begins at and what the cut is, fenced. @throws EbbError `session_over`, `commit_failed` */
+  commitCut(offset: number, metadata: CutMetadata): Promise<void>
 }
 
 export interface DeclaredCut extends Cut {
@@ -131,7 +131,7 @@ async function declareAndInsert(
   faultPoint('ingest.before-declare')
   const deadlineMs = deps.breaks('no-deadline') ? Number.MAX_SAFE_INTEGER : Date.now() + INSERT_DEADLINE_MS
   const metadata = { end: cut.end, rev: cut.rev, epoch: deps.identity.epoch, era: cut.era }
-  await deps.commit(deps.breaks('commit-first') ? cut.end : cut.start, metadata)
+  await deps.commitCut(deps.breaks('commit-first') ? cut.end : cut.start, metadata)
   faultPoint('ingest.after-declare')
 
   const token = deps.breaks('no-token') ? randomUUID() : cutToken(deps.identity, cut)
