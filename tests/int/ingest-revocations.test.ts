@@ -46,7 +46,7 @@ describe.concurrent('a revoked token', () => {
     const subject = randomSubject()
     const victim = await stage.start({ EBB_FAULT: 'ingest.before-insert:1' })
     await stage.send(makeRecords(0, 10, { subject }))
-    expect(await Promise.race([victim.ended, sleep(10_000, 'still alive')])).toBe('SIGKILL')
+    expect(await Promise.race([victim.ended, sleep(20_000, 'still alive')])).toBe('SIGKILL')
     await revoke(stage, subject)
     await stage.start(environment)
     return stage.store(makeRecords(10, 20, { subject }))
