@@ -73,13 +73,8 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const consumer = createConsumer(kafka, groupId, (found) => {
     cluster = found
   })
-  const commits = createGroupCommits({
-    consumer,
-    logger: deps.logger,
-    topic,
-    groupId,
-    cluster: () => cluster,
-  })
+  const { logger } = deps
+  const commits = createGroupCommits({ consumer, logger, topic, groupId, cluster: () => cluster })
   const budget = createBufferBudget()
   const slots = createSlots(INSERTS_AT_ONCE)
   let session: OwnedSession | undefined
@@ -93,9 +88,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   })
   const fail = (error: Error) => {
     session?.end()
-    const end = () => deps.onCrash(error)
-    setTimeout(end, LEAVE_MS)
-    consumer.disconnect().then(end, end)
+    leaveGroup(consumer).then(() => deps.onCrash(error))
   }
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -104,12 +97,8 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
     fetches.reset()
-    const previous = session?.ended ?? Promise.resolve()
-    session = openSession(
-      { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, slots },
-      assigned,
-      previous,
-    )
+    const sessionDeps = { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, slots }
+    session = openSession(sessionDeps, assigned, session?.ended ?? Promise.resolve())
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     session?.end()
@@ -141,6 +130,12 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
       await admin.disconnect()
     },
   }
+}
+
+/** Within `LEAVE_MS`, however Kafka is. */
+async function leaveGroup(consumer: kafkajs.Consumer): Promise<void> {
+  const disconnected = consumer.disconnect().catch(() => undefined)
+  await Promise.race([disconnected, new Promise((resolve) => setTimeout(resolve, LEAVE_MS))])
 }
 
 /** Puts each batch into its partition's buffer, and keeps the next from coming too soon. */
