@@ -13,10 +13,12 @@ export interface IdFinder {
   holds(text: string): boolean
   /** The same of the long ids alone: a quantity of 2 is no leak of user "2". */
   holdsLong(text: string): boolean
-  /** Quick look at a text as it is. Never false where `holdsLong` would find an id as sent. */
+  /** Quick look at a text in lower case. Never false where it holds an id as sent, in any case. */
   glance(text: string): boolean
   /** Are there short ids, which no glance finds? */
   hasShort: boolean
+  /** Are there ids with a space, which a text may hold as `+` or `%20`? No glance finds those either. */
+  hasSpaced: boolean
 }
 
 /** @param sent ids as the client wrote them; '' stands for none. */
@@ -41,6 +43,7 @@ export function createIdFinder(sent: readonly string[]): IdFinder {
     holdsLong: (text) => both(text, glance),
     glance,
     hasShort: short.size > 0,
+    hasSpaced: [...long].some((id) => id.includes(' ')),
   }
 }
 

@@ -1,4 +1,4 @@
-/** Percent-encoding undone, compatibility forms folded, case ignored: forms in which an id may be written again. */
+/** Percent-encoding and `+` for a space undone, compatibility forms folded, case ignored: forms in which an id may be written again. */
 export function normalise(text: string): string {
   let plain = text
   try {
@@ -6,5 +6,5 @@ export function normalise(text: string): string {
   } catch {
     // Not percent-encoded after all.
   }
-  return plain.normalize('NFKC').toLowerCase()
+  return plain.replaceAll('+', ' ').normalize('NFKC').toLowerCase()
 }

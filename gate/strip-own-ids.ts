@@ -8,44 +8,37 @@ import { countDrop, type DraftEvent, type Work } from './work.ts'
  */
 export function stripOwnIds(draft: DraftEvent, ids: readonly string[], work: Work): void {
   let hit = draft.unusual
+  const texts = hit ? '' : foldTexts(draft)
   for (let i = 0; i < ids.length && !hit; i++) {
     const id = ids[i] as string
-    if (id !== '') hit = mayContain(draft, id)
+    if (id !== '') hit = mayContain(texts, id.toLowerCase())
   }
   if (hit) strip(draft, createIdFinder(ids), work)
 }
 
 /** The same for ids of a person's other events, of which there may be thousands. */
 export function stripFoundIds(draft: DraftEvent, ids: IdFinder, work: Work): void {
-  const { path, element, product, props } = draft
-  const hit =
-    draft.unusual ||
-    ids.hasShort ||
-    ids.glance(props) ||
-    ids.glance(path) ||
-    ids.glance(element) ||
-    ids.glance(product)
+  const hit = draft.unusual || ids.hasShort || ids.hasSpaced || ids.glance(foldTexts(draft))
   if (hit) strip(draft, ids, work)
 }
 
-/** Never false where a value holds the id; may be true where none does. */
-function mayContain(draft: DraftEvent, id: string): boolean {
-  const length = id.length
-  const { props, path, element, product } = draft
-  if (length < MIN_CONTAINED) {
-    return (
-      props.includes(`"${id}"`) ||
-      path.includes(id) ||
-      element === id ||
-      product === id ||
-      draft.currency === id
-    )
-  }
+/**
+ * All texts of the draft in lower case, each between quotes, so that one search looks at all of them: people and
+ * programs write ids in any case.
+ */
+function foldTexts({ path, element, product, currency, props }: DraftEvent): string {
+  return `"${path}""${element}""${product}""${currency}"${props}`.toLowerCase()
+}
+
+/** Never false where a value holds the id; may be true where none does. A space may be written as `+` or `%20`. */
+function mayContain(texts: string, id: string): boolean {
+  if (id.includes(' ')) return true
+  if (id.length >= MIN_CONTAINED) return texts.includes(id)
   return (
-    (props.length > length && props.includes(id)) ||
-    (path.length >= length && path.includes(id)) ||
-    (element.length >= length && element.includes(id)) ||
-    (product.length >= length && product.includes(id))
+    texts.includes(`"${id}"`) ||
+    texts.includes(`/${id}/`) ||
+    texts.includes(`/${id}"`) ||
+    texts.includes(`"${id}/`)
   )
 }
 
