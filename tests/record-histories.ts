@@ -38,6 +38,7 @@ const SCENARIOS: Record<string, Scenario> = {
     compared: [drifted(driftedRow('purchase', 10, null))],
     failures: { writeBusinessReport: { times: 1, code: 'report_unwritable', final: true } },
   }),
+  'day-not-over': daily({ published: false }),
   'bad-day': { workflow: 'dailyEtl', input: { day: '2026-02-30' }, script: {} },
   'business-report': { workflow: 'businessReport', input: { period: DAY }, script: {} },
   'monthly-trends': { workflow: 'monthlyTrends', input: { period: '2026-10' }, script: {} },
