@@ -17,11 +17,11 @@ export function productsSection(today: BusinessDay, top: number): Section | null
   for (const app of new Set(shown.map((row) => row.app))) {
     const rows = shown.filter((row) => row.app === app)
     const carts = guardCounts(
-      rows.map((row) => row.carts),
+      rows.map((row) => ({ count: row.carts, people: row.carters })),
       countShown(today, 'add_to_cart', app),
     )
     const purchases = guardCounts(
-      rows.map((row) => row.purchases),
+      rows.map((row) => ({ count: row.purchases, people: row.buyers })),
       countShown(today, 'purchase', app),
     )
     rows.forEach((row, index) => {
@@ -42,16 +42,19 @@ export function productsSection(today: BusinessDay, top: number): Section | null
 }
 
 /**
- * A column of one app's products. A count below K is of fewer than K people; where one hides, the smallest of the others goes
- * too, since the app's total is in the report.
+ * A column of one app's products. What fewer than K people did hides, however often they did it; where one hides, the
+ * smallest of the others goes too, since the app's total is in the report.
  */
-function guardCounts(counts: readonly number[], total: Value): string[] {
-  if (total === 'few') return counts.map(() => FEW)
-  const isFew = (count: number) => count > 0 && count < K
-  const large = counts.filter((count) => count >= K)
-  const beside = counts.some(isFew) ? counts.indexOf(Math.min(...large)) : -1
-  return counts.map((count, index) =>
-    isFew(count) ? FEW : index === beside ? NOT_SHOWN : formatCount(count),
+function guardCounts(cells: readonly { count: number; people: number }[], total: Value): string[] {
+  if (total === 'few') return cells.map(() => FEW)
+  const isFew = ({ people }: { people: number }) => people > 0 && people < K
+  const large = cells.filter(({ people }) => people >= K).map(({ count }) => count)
+  const least = Math.min(...large)
+  const beside = cells.some(isFew)
+    ? cells.findIndex(({ count, people }) => people >= K && count === least)
+    : -1
+  return cells.map((cell, index) =>
+    isFew(cell) ? FEW : index === beside ? NOT_SHOWN : formatCount(cell.count),
   )
 }
 

@@ -156,7 +156,16 @@ describe('the business report', () => {
 describe('a figure that hides', () => {
   const viewed = { app: 'shop', event: 'page_view', events: 1000, users: 100, sessions: 120 }
   const carted = { app: 'shop', event: 'add_to_cart', events: 100, users: 60, sessions: 60 }
-  const product = { app: 'shop', product: 'lamp', carts: 60, purchases: 0, revenue: {}, users: 50 }
+  const product = {
+    app: 'shop',
+    product: 'lamp',
+    carts: 60,
+    purchases: 0,
+    revenue: {},
+    users: 50,
+    carters: 50,
+    buyers: 0,
+  }
 
   it('is nowhere a 0: three people purchased', () => {
     const { markdown } = renderBusinessReport(
@@ -224,9 +233,16 @@ describe('a figure that hides', () => {
 
   it('is no product’s figure: few purchases hide, and one more product’s with them', () => {
     const products: BusinessDay['products'] = [
-      { ...product, product: 'desk', purchases: 120, revenue: { EUR: '900.0000', USD: '31.0000' } },
-      { ...product, product: 'sofa', purchases: 76, revenue: { EUR: '300.0000' } },
-      { ...product, product: 'vase', purchases: 4, revenue: { EUR: '34.5000' } },
+      {
+        ...product,
+        product: 'desk',
+        purchases: 120,
+        buyers: 40,
+        revenue: { EUR: '900.0000', USD: '31.0000' },
+      },
+      { ...product, product: 'sofa', purchases: 76, buyers: 30, revenue: { EUR: '300.0000' } },
+      // Two people, however often they bought it.
+      { ...product, product: 'vase', purchases: 14, buyers: 2, revenue: { EUR: '34.5000' } },
     ]
     const usd = { app: 'shop', currency: 'USD', revenue: '31.0000', purchases: 2, users: 2 }
     const events = [viewed, carted, { app: 'shop', event: 'purchase', events: 200, users: 50, sessions: 60 }]

@@ -20,7 +20,7 @@ export interface BusinessDay {
   /** People who viewed; of these, who then added to a cart; of these, who then purchased. */
   funnel: { app: string; viewed: number; added: number; purchased: number }[]
   pages: { app: string; path: string; events: number; users: number }[]
-  /** `revenue` by currency, decimal text. `users` had it in a cart or purchased it. */
+  /** `revenue` by currency, decimal text. `users` had it in a cart (`carters`) or purchased it (`buyers`). */
   products: {
     app: string
     product: string
@@ -28,6 +28,8 @@ export interface BusinessDay {
     purchases: number
     revenue: Record<string, string>
     users: number
+    carters: number
+    buyers: number
   }[]
   buttons: { app: string; element: string; clicks: number; users: number }[]
 }
@@ -92,7 +94,7 @@ const PAGES = `
 const PRODUCTS = `
   SELECT app, product, countIf(event = 'add_to_cart') AS carts, countIf(event = 'purchase') AS purchases,
     sumMapIf(map(toString(currency), revenue), event = 'purchase' AND currency != '') AS revenue,
-    uniq(subject) AS users
+    uniq(subject) AS users, uniqIf(subject, event = 'add_to_cart') AS carters, uniqIf(subject, event = 'purchase') AS buyers
   FROM events_raw WHERE ${SHOWN} AND event IN ('add_to_cart', 'purchase') AND product != ''
   GROUP BY app, product ORDER BY purchases DESC, carts DESC, app, product LIMIT ${TOP}`
 
