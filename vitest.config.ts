@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // Three tiers: units beside their code, integration on real engines, whole paths end to end.
-// The engine tiers run one file at a time: two cores carry one broker under load, not four.
+// Files that need engines run two at a time: each has a stage of its own, and much of their time is waiting.
 export default defineConfig({
   test: {
     projects: [
@@ -17,7 +17,7 @@ export default defineConfig({
           name: 'int',
           include: ['tests/int/**/*.test.ts'],
           globalSetup: ['tests/engines.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -27,7 +27,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
           globalSetup: ['tests/engines.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           maxConcurrency: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
