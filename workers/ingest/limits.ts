@@ -17,7 +17,7 @@ export const FETCH_MAX_WAIT_MS = 60
 /** Inserts in flight over all partitions of this process; a partition has one at a time. */
 export const INSERTS_AT_ONCE = 2
 /** A partition's next cut starts this long after the last one, unless it is large already: fewer parts to merge. */
-export const CUT_INTERVAL_MS = 200
+export const CUT_INTERVAL_MS = 220
 export const CUT_LARGE_ROWS = 20_000
 
 /**
