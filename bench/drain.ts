@@ -7,6 +7,7 @@ import { type Config, readConfig } from '../runtime/config.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { ROW_COLUMNS } from '../schemas/event-row.ts'
 import type { RunningPlatform } from '../services/start-platform.ts'
+import { CUT_MAX_ROWS } from '../workers/ingest/limits.ts'
 import { fillTopic } from './fill-topic.ts'
 import { startCpuClock } from './process-figures.ts'
 import { countEvents } from './watch-arrivals.ts'
@@ -68,7 +69,7 @@ export async function drainWithKafkaEngine(
       query: `CREATE TABLE events_queue (${columns}) ENGINE = Kafka SETTINGS
         kafka_broker_list = '${config.kafka.brokers.join(',')}', kafka_topic_list = '${prefixed(config, TOPICS.events)}',
         kafka_group_name = '${database}', kafka_format = 'RowBinary', kafka_num_consumers = ${options.consumers},
-        kafka_thread_per_consumer = 1`,
+        kafka_thread_per_consumer = 1, kafka_max_block_size = ${CUT_MAX_ROWS}`,
     })
     await client.command({
       query: `CREATE MATERIALIZED VIEW events_drain TO events_raw AS SELECT ${names} FROM events_queue`,
