@@ -88,7 +88,8 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   })
   const fail = (error: Error) => {
     session?.end()
-    leaveGroup(consumer).then(() => deps.onCrash(error))
+    // Never rejects: a group that cannot be left within its time is left by the session's end.
+    void leaveGroup(consumer).then(() => deps.onCrash(error))
   }
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
