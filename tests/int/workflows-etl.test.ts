@@ -150,7 +150,7 @@ describe('the daily ETL on the real engines', () => {
     } finally {
       await connection.close()
     }
-  }, 90_000)
+  }, 240_000)
 
   it('serves a day without events as a day without rows', async () => {
     expect(await etl.run('2026-10-01')).toMatchObject({ rows: 0, events: 0, driftedCount: 0 })
