@@ -3,6 +3,7 @@ import pg from 'pg'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { ebbSubjects } from './migrations/ebb-0001-subjects.ts'
+import { ebbPrivacy } from './migrations/ebb-0002-privacy.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
 
 export interface NamedMigration extends Knex.Migration {
@@ -11,7 +12,7 @@ export interface NamedMigration extends Knex.Migration {
 }
 
 /** In order; a released one is never edited, a change is a new one. */
-const EBB: NamedMigration[] = [ebbSubjects]
+const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy]
 const KEYRING: NamedMigration[] = [keyringSecrets]
 
 /** Any number that no one else takes as an advisory lock on our databases. */

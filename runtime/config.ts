@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { EbbError } from './errors.ts'
 
+const DAY_S = 86_400
+const seconds = (preset: number) => z.coerce.number().min(0).default(preset)
+
 const REPORTS_FOLDER = fileURLToPath(new URL('../reports/output', import.meta.url))
 
 /**
@@ -45,6 +48,49 @@ const Environment = z.object({
   EBB_REPORTS_FOLDER: z.string().default(''),
   /** An operator's word for one start, see docs/operating-ingest.md; '' for none. */
   EBB_INGEST_RECOVER: z.enum(['', 'rewind']).default(''),
+  EBB_GATEWAY_HOST: z.string().default('127.0.0.1'),
+  EBB_GATEWAY_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
+  /** Seconds in which a request can still be cancelled, after the block. */
+  EBB_ERASE_GRACE_S: seconds(0),
+  /** Seconds that a shared physical deletion waits for company. */
+  EBB_ERASE_BATCH_S: seconds(30),
+  /** Seconds after which a request without a certificate is an alert; the law's bound is 30 days. */
+  EBB_ERASE_DUE_S: seconds(24 * 3_600),
+  /** Seconds that a collector may go without having seen the head of `subject_states`; then it answers 503. */
+  EBB_LEASE_S: seconds(5),
+  EBB_BACKUP_RETENTION_S: seconds(30 * DAY_S),
+  /** The keyring's backups live shorter: a secret is gone only when they are. */
+  EBB_KEYRING_BACKUP_RETENTION_S: seconds(DAY_S),
+  /** Age beyond which no app's events are taken, and so how long the id of an erased person stays suppressed. Default: the app's. */
+  EBB_SUPPRESS_S: z.coerce.number().min(0).optional(),
+  /** Retention of `events`, and segment time, of the topics that Ebb makes. */
+  EBB_EVENTS_RETENTION_S: seconds(DAY_S),
+  /** The verifier's own credentials; default: those of everyone. */
+  EBB_VERIFIER_POSTGRES_URL: z.string().default(''),
+  EBB_VERIFIER_KEYRING_URL: z.string().default(''),
+  EBB_VERIFIER_CLICKHOUSE_URL: z.string().default(''),
+  /** Folder of the verifier's signing keys (0700). Default: `<EBB_HOME>/verifier`. */
+  EBB_VERIFIER_FOLDER: z.string().default(''),
+  /** Name of the transparency log, as in its checkpoints. */
+  EBB_LOG_ORIGIN: z.string().default('ebb.local/log'),
+  /** Who issues certificates, for people to read. */
+  EBB_ISSUER: z.string().default('Ebb development'),
+  /** URLs of witnesses, separated by commas. */
+  EBB_WITNESSES: z.string().default(''),
+  EBB_WITNESS_PORT: z.coerce.number().int().min(0).max(65_535).default(8082),
+  /** Folder of the witness's key and state. Default: `<EBB_HOME>/witness`. */
+  EBB_WITNESS_FOLDER: z.string().default(''),
+  /** `file`, or `kms:<region>` for AWS KMS. */
+  EBB_KEY_PROVIDER: z
+    .string()
+    .regex(/^(file|kms:[a-z0-9-]+)$/)
+    .default('file'),
+  EBB_KMS_ENDPOINT: z.string().default(''),
+  /** Put before every bucket name, so that tests share a server. Default `ebb-`. */
+  EBB_BUCKET_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/)
+    .default('ebb-'),
 })
 
 export interface Config {
@@ -55,7 +101,30 @@ export interface Config {
   clickhouse: { url: string; database: string; biDatabase: string; cluster: string; biPassword: string }
   postgres: { url: string; keyringUrl: string }
   temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
-  s3: { endpoint: string; accessKey: string; secretKey: string }
+  s3: { endpoint: string; accessKey: string; secretKey: string; bucketPrefix: string }
+  gateway: { host: string; port: number }
+  /** Durations in milliseconds. */
+  privacy: {
+    graceMs: number
+    batchMs: number
+    dueMs: number
+    leaseMs: number
+    backupRetentionMs: number
+    keyringBackupRetentionMs: number
+    /** undefined: the app's maximum age of events. */
+    suppressMs: number | undefined
+    eventsRetentionMs: number
+  }
+  verifier: {
+    postgresUrl: string
+    keyringUrl: string
+    clickhouseUrl: string
+    folder: string
+    taskQueue: string
+  }
+  log: { origin: string; issuer: string; witnesses: string[] }
+  witness: { port: number; folder: string }
+  keyProvider: { kind: 'file' } | { kind: 'kms'; region: string; endpoint: string }
   collector: { host: string; port: number }
   metricsPort: number
   /** True: a partition whose offsets are lost is taken up from what ClickHouse holds. */
@@ -96,7 +165,43 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       taskQueue: env.EBB_TEMPORAL_TASK_QUEUE,
       uiUrl: env.EBB_TEMPORAL_UI_URL,
     },
-    s3: { endpoint: env.EBB_S3_ENDPOINT, accessKey: env.EBB_S3_ACCESS_KEY, secretKey: env.EBB_S3_SECRET_KEY },
+    s3: {
+      endpoint: env.EBB_S3_ENDPOINT,
+      accessKey: env.EBB_S3_ACCESS_KEY,
+      secretKey: env.EBB_S3_SECRET_KEY,
+      bucketPrefix: env.EBB_BUCKET_PREFIX,
+    },
+    gateway: { host: env.EBB_GATEWAY_HOST, port: env.EBB_GATEWAY_PORT },
+    privacy: {
+      graceMs: env.EBB_ERASE_GRACE_S * 1_000,
+      batchMs: env.EBB_ERASE_BATCH_S * 1_000,
+      dueMs: env.EBB_ERASE_DUE_S * 1_000,
+      leaseMs: env.EBB_LEASE_S * 1_000,
+      backupRetentionMs: env.EBB_BACKUP_RETENTION_S * 1_000,
+      keyringBackupRetentionMs: env.EBB_KEYRING_BACKUP_RETENTION_S * 1_000,
+      suppressMs: env.EBB_SUPPRESS_S === undefined ? undefined : env.EBB_SUPPRESS_S * 1_000,
+      eventsRetentionMs: env.EBB_EVENTS_RETENTION_S * 1_000,
+    },
+    verifier: {
+      postgresUrl: env.EBB_VERIFIER_POSTGRES_URL || env.EBB_POSTGRES_URL,
+      keyringUrl: env.EBB_VERIFIER_KEYRING_URL || env.EBB_KEYRING_URL,
+      clickhouseUrl: env.EBB_VERIFIER_CLICKHOUSE_URL || env.EBB_CLICKHOUSE_URL,
+      folder: resolve(env.EBB_VERIFIER_FOLDER || resolve(home, 'verifier')),
+      taskQueue: `${env.EBB_TEMPORAL_TASK_QUEUE}-verifier`,
+    },
+    log: {
+      origin: env.EBB_LOG_ORIGIN,
+      issuer: env.EBB_ISSUER,
+      witnesses: env.EBB_WITNESSES.split(',').filter((url) => url !== ''),
+    },
+    witness: {
+      port: env.EBB_WITNESS_PORT,
+      folder: resolve(env.EBB_WITNESS_FOLDER || resolve(home, 'witness')),
+    },
+    keyProvider:
+      env.EBB_KEY_PROVIDER === 'file'
+        ? { kind: 'file' }
+        : { kind: 'kms', region: env.EBB_KEY_PROVIDER.slice('kms:'.length), endpoint: env.EBB_KMS_ENDPOINT },
     collector: { host: env.EBB_COLLECTOR_HOST, port: env.EBB_COLLECTOR_PORT },
     metricsPort: env.EBB_METRICS_PORT,
     ingestRewinds: env.EBB_INGEST_RECOVER === 'rewind',

@@ -10,6 +10,7 @@ export const DataCategory = z.enum([
   'time',
   'aggregate state',
   'aggregate count',
+  'sealed field',
   'wrapped key',
   'app setting',
   'bookkeeping',
@@ -22,6 +23,7 @@ export const ErasureMethod = z.enum([
   'derive again from the remaining rows',
   'delete row',
   'destroy the wrapping key',
+  'destroy the request key',
   'expires by itself',
   'holds no person',
 ])

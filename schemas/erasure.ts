@@ -1,0 +1,209 @@
+import { z } from 'zod'
+import { IdentifierLabel } from './certificate.ts'
+
+/**
+ * What passes between the erasure workflows, their activities and the verifier. All of it is kept in workflow
+ * histories, which anyone with the Temporal UI can read: ids of requests, batches and holds, names of stores, counts and
+ * times. Tokens, handles and identifiers stay in the request's sealed row (postgres/privacy-requests.ts).
+ */
+
+/** States of a request, in order; `refused` and `cancelled` end it early, `held` and `stuck` wait for people or an engine. */
+export const RequestState = z.enum([
+  'received',
+  'blocked',
+  'erasing',
+  'verifying',
+  'stuck',
+  'held',
+  'certified',
+  'closed',
+  'cancelled',
+  'refused',
+])
+export type RequestState = z.infer<typeof RequestState>
+
+/** How the person's identity was proven to the officer or the app. Kept with the request; nothing of the proof itself is. */
+export const ProofOfIdentity = z.enum([
+  'account-session',
+  'email-code',
+  'document-seen',
+  'guardian-consent',
+  'court-order',
+])
+export type ProofOfIdentity = z.infer<typeof ProofOfIdentity>
+
+/** An identifier under which an app knows a person. */
+export const PersonIdentifier = z.strictObject({
+  label: IdentifierLabel,
+  value: z.string().min(1).max(256),
+})
+export type PersonIdentifier = z.infer<typeof PersonIdentifier>
+
+/** Body of `POST /v1/privacy/requests`, and what `ebb erase` builds. */
+export const NewErasure = z.strictObject({
+  app: z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/),
+  identifiers: z.array(PersonIdentifier).min(1).max(20),
+  proof: ProofOfIdentity,
+})
+export type NewErasure = z.infer<typeof NewErasure>
+
+/** A place whose data die of age: what it is, and when it is gone at the latest (milliseconds since 1970). */
+export interface ErasureHorizon {
+  store: string
+  what: string
+  expiresByMs: number
+}
+
+/** One subject of the closure, as the sealed row holds it. */
+export interface ErasedSubject {
+  subjectId: string
+  /** 32 bytes in hex. */
+  handle: string
+  /** 16 bytes in hex. */
+  token: string
+}
+
+/**
+ * What the saga has to know about the person until the request is closed; sealed under the request key.
+ * `handles` also has those that no subject bears (an id the app never sent): they are blocked like the others.
+ */
+export interface SealedErasure {
+  identifiers: PersonIdentifier[]
+  handles: string[]
+  /** The eraser's closure, known once the block is in force. */
+  subjects: ErasedSubject[]
+  /** Salt of the commitments, 32 bytes in hex; forgotten once the requester has it. */
+  salt: string
+}
+
+export type ErasureStage = 'erase' | 'destroy'
+
+/** What one store's eraser did for all requests of a batch; evidence names parts, mutations, objects, never a person. */
+export interface StoreReceipt {
+  store: string
+  outcome: 'erased' | 'retained' | 'unreachable'
+  method: 'deleted' | 'rewritten' | 'key-destroyed' | 'expired' | 'nothing-held'
+  atMs: number
+  /** Public names: mutation ids, part names, object versions. 200 at most. */
+  ids: string[]
+  /** SHA-256 over the whole evidence, hex. */
+  evidenceHash: string
+}
+
+export interface RequestTimes {
+  /** End of the grace window; the saga goes on after it. Milliseconds since 1970. */
+  graceUntilMs: number
+  /** When operators are alerted that a request is late. */
+  dueMs: number
+}
+
+/** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */
+export interface ErasureActivities {
+  openRequest(input: { requestId: string }): Promise<RequestTimes>
+  /** Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. */
+  blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
+  /** Passes once no collector and no ingest member can store a row of these people. `block_pending` until then. */
+  awaitBlock(input: { requestId: string }): Promise<void>
+  /** Grace was used: block marks go, `subject_states` are withdrawn, and the request ends as cancelled. */
+  cancelRequest(input: { requestId: string }): Promise<void>
+  setState(input: { requestId: string; state: RequestState; store?: string }): Promise<void>
+  /** Seals legally held fields under a key of the hold; what is held is left out of `enqueue`'s erasure of the vault copy. */
+  sealHolds(input: { requestId: string }): Promise<{ holds: { holdId: string; untilMs: number }[] }>
+  releaseHold(input: { holdId: string }): Promise<void>
+  /** Before anything is destroyed: what a restore must erase again. */
+  writeJournal(input: { requestId: string }): Promise<void>
+  /** Puts the request in line for the next shared batch and wakes the batch workflow. */
+  enqueue(input: { requestId: string; stage: ErasureStage }): Promise<void>
+  /** Certificate 1 is out: the block becomes a cutoff in time, so that a person who returns is a new subject. */
+  liftBlock(input: { requestId: string }): Promise<void>
+  listHorizons(input: { requestId: string }): Promise<ErasureHorizon[]>
+  /** Journal entry, cutoff states and the request key go; called when every horizon has been found gone. */
+  closeRequest(input: { requestId: string }): Promise<void>
+  raiseErasureAlert(input: {
+    requestId: string
+    kind: 'overdue' | 'survivors' | 'store'
+    store?: string
+  }): Promise<void>
+}
+
+/** Activities of the shared batch, on the platform's task queue. */
+export interface ErasureBatchActivities {
+  /** Takes up to `max` waiting requests of a stage under one batch id; the same batch again when its worker died. */
+  claimBatch(input: {
+    stage: ErasureStage
+    max: number
+  }): Promise<{ batchId: string; requests: number } | null>
+  /** Names of the stores that the data map says hold people, in the order they can be erased side by side. */
+  planErasure(): Promise<{ stores: string[]; dataMap: string }>
+  eraseStore(input: { batchId: string; store: string }): Promise<{ outcome: StoreReceipt['outcome'] }>
+  /** Aggregates of the days that the erased rows touched are counted again from raw. */
+  rederiveAggregates(input: { batchId: string }): Promise<{ days: number }>
+  /** Rewraps the shards of the batch's secrets and destroys the old shard keys. */
+  destroySecrets(input: { batchId: string }): Promise<{ shards: number }>
+  /** Tells each saga of the batch that its stage is done. */
+  settleBatch(input: { batchId: string }): Promise<void>
+}
+
+export interface Survivors {
+  /** Rows, objects or keys found, by store; empty when nothing is left. */
+  found: { store: string; count: number }[]
+}
+
+/** Activities of the verifier: its own process, task queue (`<queue>-verifier`), credentials and queries. */
+export interface VerifierActivities {
+  /** Appends the "request received" leaf. */
+  logReceived(input: { requestId: string }): Promise<{ logIndex: number }>
+  /** The verifier's own closure, taken before anything is erased. */
+  observeClosure(input: { requestId: string }): Promise<{ subjects: number }>
+  verifyAbsence(input: { requestId: string }): Promise<Survivors>
+  verifyKeysGone(input: { requestId: string }): Promise<Survivors>
+  /** Signs and logs. Refuses with `survivors_found` unless its own last look found nothing. */
+  certify(input: {
+    requestId: string
+    kind: 'certificate' | 'partial' | 'closed'
+  }): Promise<{ digest: string; logIndex: number }>
+  refuse(input: {
+    requestId: string
+    article: string
+    reason: string
+  }): Promise<{ digest: string; logIndex: number }>
+  verifyHorizons(input: { requestId: string }): Promise<{ pending: ErasureHorizon[] }>
+  /** Withdraws the newest certificate of the request. */
+  supersede(input: {
+    requestId: string
+    reason: 'survivor-found' | 'hold-released' | 'issued-in-error'
+  }): Promise<{ logIndex: number }>
+}
+
+export interface EraseSubjectInput {
+  requestId: string
+}
+
+export interface EraseSubjectResult {
+  requestId: string
+  state: RequestState
+  /** Log index of the last certificate. */
+  logIndex: number | null
+}
+
+/** Answer of the `status` query of `erasure/<request id>`. */
+export interface ErasureStatus {
+  state: RequestState
+  stage: string
+  blockedStore: string | null
+  dueMs: number
+  done: { stage: string; outcome: string }[]
+  certificates: { kind: string; digest: string; logIndex: number }[]
+}
+
+export type ErasureErrorCode =
+  | 'request_unknown'
+  | 'block_pending'
+  | 'survivors_found'
+  | 'keys_remain'
+  | 'batch_unknown'
+  | 'rows_remain'
+  | 'parts_remain'
+  | 'hold_not_granted'
+  | 'journal_failed'
+  | 'log_forked'
