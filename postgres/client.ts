@@ -13,6 +13,16 @@ export interface Postgres {
   close(): Promise<void>
 }
 
+/** A pool whose statements can also be run together. */
+export interface TransactingPostgres extends Postgres {
+  /**
+   * Runs `work` between BEGIN and COMMIT on one connection; what it throws rolls back and is thrown on.
+   * Locks are held until then, so `work` waits for nothing but its own statements.
+   * @throws EbbError as `query`
+   */
+  transaction<T>(work: (within: Pick<Postgres, 'query'>) => Promise<T>): Promise<T>
+}
+
 export interface PostgresOptions {
   /** Connections at most. */
   connections?: number
@@ -36,7 +46,7 @@ function describe(error: unknown): EbbError {
 }
 
 /** A pool on one database. It connects when first used, and again by itself after the server was away. */
-export function createPostgres(url: string, options: PostgresOptions = {}): Postgres {
+export function createPostgres(url: string, options: PostgresOptions = {}): TransactingPostgres {
   const timeoutMs = options.timeoutMs ?? 3_000
   const pool = new pg.Pool({
     connectionString: url,
@@ -50,14 +60,43 @@ export function createPostgres(url: string, options: PostgresOptions = {}): Post
   // An idle connection that breaks is reported here, and unheard it would end the process; the next query connects anew.
   pool.on('error', () => {})
   return {
-    async query<Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]) {
-      try {
-        return (await pool.query<Row>({ name, text, values })).rows
-      } catch (error) {
+    query: (name, text, values) => run(pool, name, text, values),
+    async transaction(work) {
+      const connection = await pool.connect().catch((error) => {
         throw describe(error)
+      })
+      let broken = true
+      try {
+        await run(connection, 'begin', 'BEGIN', [])
+        const result = await work({ query: (name, text, values) => run(connection, name, text, values) })
+        await run(connection, 'commit', 'COMMIT', [])
+        broken = false
+        return result
+      } catch (error) {
+        broken = await run(connection, 'rollback', 'ROLLBACK', []).then(
+          () => false,
+          () => true,
+        )
+        throw error
+      } finally {
+        // A connection of which nobody knows whether it is still in a transaction goes to nobody else.
+        connection.release(broken)
       }
     },
     close: () => pool.end(),
+  }
+}
+
+async function run<Row extends pg.QueryResultRow>(
+  on: pg.Pool | pg.PoolClient,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  try {
+    return (await on.query<Row>({ name, text, values })).rows
+  } catch (error) {
+    throw describe(error)
   }
 }
 

@@ -1,0 +1,124 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createKeyedHash, hashBytes, hashText } from '../gate/keyed-hash.ts'
+import { EbbError } from '../runtime/errors.ts'
+import type { NewErasure, PersonIdentifier, SealedErasure } from '../schemas/erasure.ts'
+import type { Postgres, TransactingPostgres } from './client.ts'
+import type { Keyring } from './keyring.ts'
+import { sealContent } from './sealed-requests.ts'
+
+export type SubmitErrorCode = 'app_unknown' | 'identifier_invalid'
+
+export interface SubmitDeps {
+  postgres: TransactingPostgres
+  keyring: Keyring
+  /** Milliseconds. */
+  privacy: { graceMs: number; dueMs: number }
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
+export interface Submitted {
+  requestId: string
+  /** True: a running request covers these identifiers already, and `requestId` is that one's. */
+  joined: boolean
+}
+
+/**
+ * Takes a request in. Its key is in the keyring before its row is, so that no row stands unsealed or unreadable.
+ * Nobody is looked up: what happens, and how long it takes, is the same for a person whom the app never saw.
+ * @param requestedBy name of the officer's token or of the operating system's user, for the audit.
+ * @throws EbbError `app_unknown`, `identifier_invalid`
+ */
+export async function submitErasure(
+  deps: SubmitDeps,
+  wish: NewErasure,
+  requestedBy: string,
+): Promise<Submitted> {
+  const { postgres, keyring, privacy } = deps
+  const apps = await postgres.query('find_app', 'SELECT 1 FROM apps WHERE app = $1', [wish.app])
+  if (apps.length === 0) throw new EbbError('app_unknown', 'no such app')
+  const lookupKey = await keyring.appLookupKey(wish.app)
+  const handles = handlesOf(lookupKey, wish.identifiers)
+  const blinds = blindsOf(lookupKey, handles)
+  const [secret] = await keyring.createSecrets([randomUUID()])
+  const requestId = secret!.subjectId
+  const content: SealedErasure = {
+    identifiers: wish.identifiers,
+    handles: handles.map((handle) => handle.toString('hex')),
+    subjects: [],
+    salt: randomBytes(32).toString('hex'),
+  }
+  const receivedMs = deps.now()
+  const joined = await postgres.transaction(async (within) => {
+    // Two who ask for one person at the same moment must meet: one of them waits here for the other's row.
+    await within.query('lock_requests', 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4))', [
+      `ebb requests of ${wish.app}`,
+    ])
+    const running = await findCovering(within, wish.app, blinds)
+    if (running) return running
+    await within.query(
+      'create_request',
+      `INSERT INTO privacy_requests
+         (request_id, app, kind, state, proof, requested_by, blinds, received_at, grace_until, due_at, sealed)
+       VALUES ($1, $2, 'erasure', 'received', $3, $4, $5, $6, $7, $8, $9)`,
+      [
+        requestId,
+        wish.app,
+        wish.proof,
+        requestedBy,
+        blinds,
+        new Date(receivedMs),
+        new Date(receivedMs + privacy.graceMs),
+        new Date(receivedMs + privacy.dueMs),
+        sealContent(secret!.secret, requestId, content),
+      ],
+    )
+    return undefined
+  })
+  if (joined === undefined) return { requestId, joined: false }
+  // Nothing was ever sealed under this key.
+  await keyring.dropSecrets([requestId]).catch(() => {})
+  return { requestId: joined, joined: true }
+}
+
+/** A running request that names all of these people already; one that names only some of them is not enough. */
+async function findCovering(
+  postgres: Pick<Postgres, 'query'>,
+  app: string,
+  blinds: Buffer[],
+): Promise<string | undefined> {
+  const rows = await postgres.query<{ request_id: string }>(
+    'find_covering_request',
+    'SELECT request_id FROM privacy_requests WHERE blinds @> $2::bytea[] AND app = $1 ORDER BY received_at LIMIT 1',
+    [app, blinds],
+  )
+  return rows[0]?.request_id
+}
+
+/**
+ * Handles under which the app's events may know a person: HMAC(app look-up key, kind ‖ 0x00 ‖ id), as the gate makes
+ * them. An e-mail address or a phone number counts as a user id, since some apps use it as one; addresses are tried in
+ * lower case too.
+ * @throws EbbError `identifier_invalid` for ill-formed text, which no event could carry.
+ */
+export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentifier[]): Buffer[] {
+  const keyed = createKeyedHash(lookupKey)
+  const handles = new Map<string, Buffer>()
+  for (const { label, value } of identifiers) {
+    if (LONE_SURROGATE.test(value))
+      throw new EbbError('identifier_invalid', 'an identifier is not well-formed')
+    const forms = label === 'email' ? [value, value.toLowerCase()] : [value]
+    for (const form of forms) {
+      const hash = hashText(keyed, label === 'anonymousId' ? 'anonymous' : 'user', form)
+      handles.set(hash, Buffer.from(hash, 'latin1'))
+    }
+  }
+  return [...handles.values()]
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+function blindsOf(lookupKey: Buffer, handles: readonly Buffer[]): Buffer[] {
+  const keyed = createKeyedHash(lookupKey)
+  return handles.map((handle) => Buffer.from(hashBytes(keyed, 'request', handle), 'latin1'))
+}
