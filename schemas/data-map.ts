@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { clickhousePlaces } from './data-map-clickhouse.ts'
 import { kafkaPlaces } from './data-map-kafka.ts'
 import { postgresPlaces } from './data-map-postgres.ts'
+import { s3Places } from './data-map-s3.ts'
 import type { DataPlace } from './data-place.ts'
 
 /**
@@ -9,7 +10,12 @@ import type { DataPlace } from './data-place.ts'
  * tests/int/data-map.test.ts compares it with the live stores: a column, topic or bucket that is not listed fails, and so does
  * one that is listed and not there.
  */
-export const DATA_MAP: readonly DataPlace[] = [...clickhousePlaces, ...postgresPlaces, ...kafkaPlaces]
+export const DATA_MAP: readonly DataPlace[] = [
+  ...clickhousePlaces,
+  ...postgresPlaces,
+  ...kafkaPlaces,
+  ...s3Places,
+]
 
 /** What an engine leaves behind a deletion, how it is made to go, and how one sees that it went. */
 export const Residue = z.object({

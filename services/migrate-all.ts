@@ -2,8 +2,9 @@ import { migrateClickHouse } from '../clickhouse/migrate.ts'
 import { ensureTopics } from '../kafka/topics.ts'
 import { migratePostgres } from '../postgres/migrate.ts'
 import type { Config } from '../runtime/config.ts'
+import { ensureBuckets } from '../s3/buckets.ts'
 
-/** Brings databases, tables, views and topics to what this version expects; what is there already is left alone. */
+/** Brings databases, tables, views, topics and buckets to what this version expects; what is there already is left alone. */
 export async function migrateAll(
   config: Config,
   report: (line: string) => void = () => undefined,
@@ -17,5 +18,6 @@ export async function migrateAll(
     step('postgres', () => migratePostgres(config)),
     step('clickhouse', () => migrateClickHouse(config)),
     step('kafka', () => ensureTopics(config)),
+    step('s3', () => ensureBuckets(config)),
   ])
 }

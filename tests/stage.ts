@@ -7,6 +7,7 @@ import { Client } from 'pg'
 import { inject } from 'vitest'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
+import { dropBuckets } from '../s3/buckets.ts'
 import { migrateAll } from '../services/migrate-all.ts'
 import { withDatabase } from '../services/postgres.ts'
 
@@ -42,6 +43,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
     EBB_POSTGRES_URL: withDatabase(engines.EBB_POSTGRES_URL ?? '', name),
     EBB_KEYRING_URL: withDatabase(engines.EBB_KEYRING_URL ?? '', `${name}_keyring`),
     EBB_TEMPORAL_TASK_QUEUE: name,
+    EBB_BUCKET_PREFIX: `${name.replace('_', '-')}-`,
     EBB_COLLECTOR_PORT: '0',
     EBB_METRICS_PORT: '0',
     ...options.environment,
@@ -52,7 +54,12 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
     config,
     environment,
     async close() {
-      await Promise.allSettled([dropClickHouse(config), dropPostgres(config), dropTopics(config)])
+      await Promise.allSettled([
+        dropClickHouse(config),
+        dropPostgres(config),
+        dropTopics(config),
+        dropBuckets(config),
+      ])
       await rm(home, { recursive: true, force: true })
     },
   }

@@ -1,9 +1,10 @@
-import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { ListBucketsCommand } from '@aws-sdk/client-s3'
 import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import type { Config } from '../../runtime/config.ts'
+import { createS3 } from '../../s3/client.ts'
 import { DATA_MAP, RESIDUES } from '../../schemas/data-map.ts'
 import { DataPlace } from '../../schemas/data-place.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -98,13 +99,13 @@ async function kafkaTopics(config: Config): Promise<string[]> {
 }
 
 async function buckets(config: Config): Promise<string[]> {
-  const s3 = new S3Client({
-    endpoint: config.s3.endpoint,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId: config.s3.accessKey, secretAccessKey: config.s3.secretKey },
-  })
-  const { Buckets } = await s3.send(new ListBucketsCommand({}))
-  s3.destroy()
-  return (Buckets ?? []).map((bucket) => bucket.Name ?? '').sort()
+  const s3 = createS3(config)
+  const { Buckets } = await s3.call((client) => client.send(new ListBucketsCommand({})))
+  s3.close()
+  const { bucketPrefix } = config.s3
+  return (Buckets ?? [])
+    .map((bucket) => bucket.Name ?? '')
+    .filter((name) => name.startsWith(bucketPrefix))
+    .map((name) => name.slice(bucketPrefix.length))
+    .sort()
 }
