@@ -68,6 +68,7 @@ export function createFakePartition(some: Partial<PartitionDeps> = {}) {
       readToHead: async () => 0,
       readTo: async () => {},
       isRevoked: () => false,
+      heldUntil: () => 0,
       close: async () => {},
     },
     commitCut: async (offset, { end, rev }) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type kafkajs from 'kafkajs'
 import { createKafka, prefixed } from '../../kafka/client.ts'
+import { decodeHold, HOLD_KEY, TOKEN_BYTES } from '../../kafka/revocations.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
@@ -18,6 +19,8 @@ export interface Revocations {
   /** Waits until all below `rev` are applied: what a repeated cut needs. @throws EbbError `session_over` */
   readTo(rev: number, signal: AbortSignal): Promise<void>
   isRevoked(token: Buffer, rev: number): boolean
+  /** Until when (milliseconds since 1970) nothing may be inserted, as the revocations below the offset read last say; 0: go on. */
+  heldUntil(): number
   close(): Promise<void>
 }
 
@@ -34,6 +37,7 @@ export async function followRevocations(
   const topic = prefixed(config, TOPICS.revocations)
   const kafka = createKafka(config, logger, 'ebb-ingest')
   const tokens = createRevokedTokens(REVOKED_MAX_TOKENS)
+  let hold = { offset: -1, until: 0 }
   const admin = kafka.admin()
   await admin.connect()
   const applied = createAppliedRevocations(async () => {
@@ -41,14 +45,19 @@ export async function followRevocations(
     return Number(partition!.high)
   })
   const consumer = await startConsumer(kafka, config, topic, onCrash, (batch) => {
-    for (const { key, value, offset } of batch.messages)
-      if (key?.length === 16 && value !== null) tokens.add(key, Number(offset))
+    for (const { key, value, offset } of batch.messages) {
+      if (key?.length === TOKEN_BYTES && value !== null) tokens.add(key, Number(offset))
+      else if (key?.length === TOKEN_BYTES) tokens.withdraw(key, Number(offset))
+      else if (key?.equals(HOLD_KEY) && Number(offset) > hold.offset)
+        hold = { offset: Number(offset), until: decodeHold(value) }
+    }
     applied.advance(Number(batch.lastOffset()) + 1)
   })
   return {
     readToHead: applied.readToHead,
     readTo: applied.readTo,
     isRevoked: tokens.isRevoked,
+    heldUntil: () => hold.until,
     async close() {
       await Promise.all([consumer.disconnect(), admin.disconnect()])
     },

@@ -20,11 +20,8 @@ export const INSERTS_AT_ONCE = 2
 export const CUT_INTERVAL_MS = 220
 export const CUT_LARGE_ROWS = 20_000
 
-/**
- * An insert may begin this long after the commit that declared its cut. A member that slept longer is a zombie, and
- * ClickHouse's deduplication windows must remember a token for longer than this.
- */
-export const INSERT_DEADLINE_MS = 10_000
+export { INSERT_DEADLINE_MS } from '../../kafka/cut-metadata.ts'
+
 export const SESSION_TIMEOUT_MS = 6_000
 export const HEARTBEAT_MS = 1_500
 

@@ -36,6 +36,8 @@ export interface OwnedSession extends CommitSession {
   isDraining(): boolean
   /** Resolves when no loop of this session runs any more. */
   ended: Promise<void>
+  /** When the group gave it its partitions: earlier owners' commits are refused from before this moment on. */
+  since: number
   /** Acknowledges what is being written, within `ms`. */
   drain(ms: number): Promise<void>
 }
@@ -53,6 +55,7 @@ export function openSession(deps: SessionDeps, assigned: number[], previous: Pro
     isDraining: () => draining,
     end: () => over.abort(),
     ended: Promise.resolve(),
+    since: Date.now(),
     async drain(ms) {
       draining = true
       const timer = setTimeout(() => over.abort(), ms)
@@ -136,7 +139,7 @@ function startPartition(
   lag.acknowledged(partition, begin.start, begin.start)
   deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
   const commitCut = async (offset: number, metadata: CutMetadata) => {
-    await deps.commits.commitFenced(session, partition, offset, metadata)
+    await deps.commits.commitFenced(session, partition, offset, { ...metadata, since: session.since })
     lag.acknowledged(partition, offset, highWatermark)
   }
   const loop = runPartition(

@@ -13,6 +13,22 @@ describe('revoked tokens', () => {
     expect(tokens.isRevoked(randomBytes(16), 100)).toBe(false)
     expect(tokens.size()).toBe(1)
   })
+  test('that were given back are stored from there on, and a cut of before is repeated as it was', () => {
+    const tokens = createRevokedTokens(10)
+    const token = randomBytes(16)
+    const history = () => [5, 6, 10, 11, 20, 21].map((rev) => tokens.isRevoked(token, rev))
+    tokens.withdraw(token, 3)
+    tokens.add(token, 5)
+    tokens.withdraw(token, 10)
+    tokens.withdraw(token, 12)
+    tokens.add(token, 20)
+    tokens.add(token, 25)
+    expect(history()).toEqual([false, true, true, false, false, true])
+    // The topic is read a second time, from its beginning.
+    tokens.add(token, 5)
+    tokens.withdraw(token, 10)
+    expect(history()).toEqual([false, true, true, false, false, true])
+  })
   test('survive growth and colliding first bytes', () => {
     const tokens = createRevokedTokens(10_000)
     const all = Array.from({ length: 1_000 }, (_, index) => {

@@ -3,7 +3,12 @@ import { EbbError } from '../../runtime/errors.ts'
 export interface RevokedTokens {
   /** Keeps the lowest offset at which a token was revoked. @throws EbbError `too_many_revocations` */
   add(token: Buffer, offset: number): void
-  /** Was the token revoked at an offset below `rev`? The answer for a given `rev` never changes: a cut can be repeated. */
+  /** From this offset on the token may be stored again: its erasure was cancelled in time. */
+  withdraw(token: Buffer, offset: number): void
+  /**
+   * Was the token revoked, and not given back, at offsets below `rev`? The answer for a given `rev` never changes: a cut
+   * can be repeated.
+   */
   isRevoked(token: Buffer, rev: number): boolean
   size(): number
 }
@@ -18,6 +23,8 @@ export function createRevokedTokens(maxTokens: number): RevokedTokens {
   let tokens = Buffer.alloc(slots * 16)
   let offsets = new Float64Array(slots).fill(-1)
   let used = 0
+  // Offsets by turns: given back, revoked again, given back … Few people cancel.
+  const turns = new Map<string, number[]>()
 
   const find = (token: Buffer): number => {
     let slot = token.readUInt32LE(0) & (slots - 1)
@@ -44,6 +51,7 @@ export function createRevokedTokens(maxTokens: number): RevokedTokens {
       const known = offsets[slot]!
       if (known >= 0) {
         offsets[slot] = Math.min(known, offset)
+        turn(turns.get(token.toString('latin1')), offset, 0)
         return
       }
       if (used >= maxTokens)
@@ -59,11 +67,27 @@ export function createRevokedTokens(maxTokens: number): RevokedTokens {
       offsets[slot] = offset
       used++
     },
+    withdraw(token, offset) {
+      if ((offsets[find(token)] as number) < 0) return
+      const key = token.toString('latin1')
+      const known = turns.get(key) ?? []
+      turn(known, offset, 1)
+      turns.set(key, known)
+    },
     isRevoked(token, rev) {
       if (used === 0 || token.length !== 16) return false
       const offset = offsets[find(token)]!
-      return offset >= 0 && offset < rev
+      if (offset < 0 || offset >= rev) return false
+      if (turns.size === 0) return true
+      const passed = (turns.get(token.toString('latin1')) ?? []).filter((at) => at < rev).length
+      return passed % 2 === 0
     },
     size: () => used,
   }
+}
+
+/** Notes a change of mind, unless the last one was the same or it comes from a second reading of the topic. */
+function turn(turns: number[] | undefined, offset: number, parity: 0 | 1): void {
+  if (!turns || (turns.length + 1) % 2 !== parity || offset <= (turns.at(-1) ?? -1)) return
+  turns.push(offset)
 }

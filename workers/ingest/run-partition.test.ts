@@ -77,6 +77,7 @@ function madeUp(begin: { start: number; declared?: { end: number; rev: number } 
         readToHead: async () => 9,
         readTo: async () => {},
         isRevoked: () => false,
+        heldUntil: () => 0,
         close: async () => {},
       },
       buffer,

@@ -27,6 +27,9 @@ export interface PartitionDeps extends CutDeps {
 /** An idle partition looks this often whether revocations came, and commits that it saw them. */
 const IDLE_MS = 500
 
+/** A held partition looks this often whether it may go on. */
+const HELD_MS = 200
+
 export type PartitionErrorCode = 'format_not_known'
 
 const ADVICE =
@@ -75,6 +78,12 @@ export async function runPartition(deps: PartitionDeps, begin: PartitionStart): 
     lastStart = performance.now()
     const rev = declared?.rev ?? (await readToHead(deps))
     await deps.revocations.readTo(rev, deps.signal)
+    // A declared cut is finished first: its owner declared it before it knew of the hold, and only then says so.
+    if (!declared && Date.now() < deps.revocations.heldUntil()) {
+      await acknowledge(rev)
+      await pause(HELD_MS, deps.signal)
+      continue
+    }
     const taken = declared
       ? Math.min(declared.end - position, maxRecords)
       : chooseCut(buffer.records(), { maxRecords, maxRows: CUT_MAX_ROWS, maxBytes: CUT_MAX_BYTES })
