@@ -2,15 +2,21 @@ import { ClickHouseError } from '@clickhouse/client'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { EbbError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { ErasureErrorCode } from '../schemas/erasure.ts'
 import type { EtlErrorCode } from '../schemas/etl.ts'
 
 /** Codes that no retry of the same activity mends. */
-const FINAL: ReadonlySet<string> = new Set<EtlErrorCode>([
+const FINAL: ReadonlySet<string> = new Set<EtlErrorCode | ErasureErrorCode>([
   'bad_period',
   'bad_day',
   'bad_month',
   'staging_dirty',
   'query_refused',
+  'request_unknown',
+  'batch_unknown',
+  // The verifier's word is final: the saga erases again before it asks anew.
+  'survivors_found',
+  'keys_remain',
 ])
 
 /**

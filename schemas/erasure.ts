@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { IdentifierLabel } from './certificate.ts'
+import type { PlacedHold } from './erasure-messages.ts'
 
 /**
  * What passes between the erasure workflows, their activities and the verifier. All of it is kept in workflow
@@ -91,6 +92,7 @@ export interface StoreReceipt {
 }
 
 export interface RequestTimes {
+  app: string
   /** End of the grace window; the saga goes on after it. Milliseconds since 1970. */
   graceUntilMs: number
   /** When operators are alerted that a request is late. */
@@ -104,9 +106,14 @@ export interface ErasureActivities {
   blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
   /** Passes once no collector and no ingest member can store a row of these people. `block_pending` until then. */
   awaitBlock(input: { requestId: string }): Promise<void>
-  /** Grace was used: block marks go, `subject_states` are withdrawn, and the request ends as cancelled. */
-  cancelRequest(input: { requestId: string }): Promise<void>
+  /** Grace was used, or the request refused: block marks go, `subject_states` are withdrawn, and the request ends. */
+  cancelRequest(input: {
+    requestId: string
+    outcome: 'cancelled' | 'refused'
+    article?: string
+  }): Promise<void>
   setState(input: { requestId: string; state: RequestState; store?: string }): Promise<void>
+  placeHold(input: PlacedHold & { requestId: string }): Promise<void>
   /** Seals legally held fields under a key of the hold; what is held is left out of `enqueue`'s erasure of the vault copy. */
   sealHolds(input: { requestId: string }): Promise<{ holds: { holdId: string; untilMs: number }[] }>
   releaseHold(input: { holdId: string }): Promise<void>
@@ -140,8 +147,8 @@ export interface ErasureBatchActivities {
   rederiveAggregates(input: { batchId: string }): Promise<{ days: number }>
   /** Rewraps the shards of the batch's secrets and destroys the old shard keys. */
   destroySecrets(input: { batchId: string }): Promise<{ shards: number }>
-  /** Tells each saga of the batch that its stage is done. */
-  settleBatch(input: { batchId: string }): Promise<void>
+  /** Tells each saga of the batch that its stage is done, and which stores could not be reached. */
+  settleBatch(input: { batchId: string; blocked: string[] }): Promise<void>
 }
 
 export interface Survivors {

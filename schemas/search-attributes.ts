@@ -9,4 +9,9 @@ export const SEARCH_ATTRIBUTES = {
   EbbApp: 'Keyword',
   EbbDrift: 'Bool',
   EbbRows: 'Int',
+  /** When operators are alerted that an erasure is late, and whether they were. */
+  EbbDeadline: 'Datetime',
+  EbbOverdue: 'Bool',
+  /** Store that an erasure waits for; absent while none is in its way. */
+  EbbBlockedStore: 'Keyword',
 } as const

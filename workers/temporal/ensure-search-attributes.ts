@@ -3,7 +3,7 @@ import { EbbError } from '../../runtime/errors.ts'
 import { SEARCH_ATTRIBUTES } from '../../schemas/search-attributes.ts'
 
 /** Temporal's IndexedValueType, by the names that schemas/search-attributes.ts uses. */
-const INDEXED_VALUE_TYPES = { Keyword: 2, Int: 3, Bool: 5 } as const
+const INDEXED_VALUE_TYPES = { Keyword: 2, Int: 3, Bool: 5, Datetime: 6 } as const
 
 /** Each search attribute with its type in Temporal's numbering. */
 export const SEARCH_ATTRIBUTE_TYPES: Record<string, number> = Object.fromEntries(

@@ -1,0 +1,130 @@
+import { ApplicationFailure } from '@temporalio/common'
+import {
+  allHandlersFinished,
+  condition,
+  defineSignal,
+  defineUpdate,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow'
+import type { ErasureStage } from '../schemas/erasure.ts'
+import {
+  type BatchDone,
+  ERASURE_MESSAGES,
+  faultOfHold,
+  faultOfRefusal,
+  type HoldWish,
+  type Refusal,
+} from '../schemas/erasure-messages.ts'
+import { brief } from './erasure-activities.ts'
+import type { ErasureTracker } from './track-erasure.ts'
+
+export const cancelUpdate = defineUpdate<void>(ERASURE_MESSAGES.cancel)
+export const refuseUpdate = defineUpdate<void, [Refusal]>(ERASURE_MESSAGES.refuse)
+export const placeHoldUpdate = defineUpdate<string, [HoldWish]>(ERASURE_MESSAGES.placeHold)
+export const releaseHoldUpdate = defineUpdate<void, [string]>(ERASURE_MESSAGES.releaseHold)
+export const retryStoreUpdate = defineUpdate<void>(ERASURE_MESSAGES.retryStore)
+export const batchDoneSignal = defineSignal<[BatchDone]>(ERASURE_MESSAGES.batchDone)
+
+/** What officers, operators and the shared batch have said to one erasure. */
+export interface Desk {
+  /** How an officer ended the request, if one did. */
+  ending: { outcome: 'cancelled' } | ({ outcome: 'refused' } & Refusal) | null
+  holds: Map<string, { untilMs: number; released: boolean }>
+  retryAsked: boolean
+  /** Last word of the batch on each stage; taken away when the request is put in line. */
+  batchDone: Map<ErasureStage, BatchDone>
+  /** From here on nothing can be taken back: waits for Updates under way, and refuses later ones. */
+  close(): Promise<void>
+}
+
+/** Each Update is validated before it enters the history: one that is refused leaves no trace in it. */
+export function openDesk(requestId: string, track: ErasureTracker): Desk {
+  let open = true
+  const desk: Desk = {
+    ending: null,
+    holds: new Map(),
+    retryAsked: false,
+    batchDone: new Map(),
+    async close() {
+      open = false
+      await condition(allHandlersFinished)
+    },
+  }
+  const requireOpen = () => {
+    if (!open || desk.ending)
+      refuse('too_late', 'the request has gone past the point where this can be asked')
+  }
+  const requireHold = (holdId: string) => {
+    if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
+  }
+
+  setHandler(
+    cancelUpdate,
+    () => {
+      desk.ending = { outcome: 'cancelled' }
+    },
+    { validator: requireOpen, description: 'Ends the request while nothing is destroyed yet.' },
+  )
+  setHandler(
+    refuseUpdate,
+    (refusal) => {
+      desk.ending = { outcome: 'refused', article: refusal.article, reason: refusal.reason }
+    },
+    {
+      validator(refusal) {
+        requireOpen()
+        requireFaultless(faultOfRefusal(refusal))
+      },
+      description:
+        'Refuses the request by an article of law, signed and logged, while nothing is destroyed yet.',
+    },
+  )
+  setHandler(
+    placeHoldUpdate,
+    async (wish) => {
+      const holdId = uuid4()
+      await brief.placeHold({ requestId, holdId, ...wish })
+      desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })
+      return holdId
+    },
+    {
+      validator(wish) {
+        requireOpen()
+        requireFaultless(faultOfHold(wish, Date.now()))
+      },
+      description: 'Keeps fields of the vault back until a date, by an article of law.',
+    },
+  )
+  setHandler(
+    releaseHoldUpdate,
+    (holdId) => {
+      desk.holds.get(holdId)!.released = true
+    },
+    { validator: requireHold, description: 'Ends a hold before its time; what it held is erased.' },
+  )
+  setHandler(
+    retryStoreUpdate,
+    () => {
+      desk.retryAsked = true
+    },
+    {
+      validator() {
+        if (!track.status.blockedStore) refuse('not_blocked', 'the request is not blocked on a store')
+      },
+      description: 'Tries the store again that the request is blocked on, now.',
+    },
+  )
+  setHandler(batchDoneSignal, (done) => {
+    desk.batchDone.set(done.stage, done)
+  })
+  return desk
+}
+
+function refuse(code: string, message: string): never {
+  throw ApplicationFailure.nonRetryable(message, code)
+}
+
+function requireFaultless(fault: string | undefined): void {
+  if (fault) refuse('bad_request', fault)
+}

@@ -1,0 +1,149 @@
+import { CancellationScope, condition } from '@temporalio/workflow'
+import type { EraseSubjectInput, EraseSubjectResult, RequestState } from '../schemas/erasure.ts'
+import { openDesk } from './answer-officers.ts'
+import { awaitHorizons } from './await-horizons.ts'
+import { certify, eraseAndCertify } from './erase-and-certify.ts'
+import { type Saga, waitBlocked } from './erase-until-gone.ts'
+import { barrier, brief, steps, type Verifier, verifierActivities } from './erasure-activities.ts'
+import { awaitHolds, sealHolds } from './hold-fields.ts'
+import { trackErasure } from './track-erasure.ts'
+import { watchDeadline } from './watch-deadline.ts'
+
+/**
+ * Erases one person everywhere and proves it; design.md, "One erasure". Only forward once the journal is written: no
+ * compensation, and a cancellation from Temporal's side changes nothing (officers have the Update `cancel`).
+ */
+export function eraseSubject({ requestId }: EraseSubjectInput): Promise<EraseSubjectResult> {
+  return CancellationScope.nonCancellable(async () => {
+    const track = trackErasure(requestId)
+    const saga: Saga = { requestId, track, desk: openDesk(requestId, track) }
+    return await run(saga, verifierActivities())
+  })
+}
+
+async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> {
+  const { requestId, track, desk } = saga
+  const about = [{ requestId }] as [{ requestId: string }]
+
+  // 1. What was asked, and by when. From here on the clock runs.
+  const { app, dueMs, graceUntilMs } = await brief.openRequest({ requestId })
+  track.opened(app, dueMs)
+  const deadline = watchDeadline(saga, dueMs)
+
+  // 2. Block at once; the log's leaf "request received" is written meanwhile.
+  const received = verifier.logReceived.executeWithOptions({ summary: 'Leaf: request received' }, about)
+  received.catch(() => undefined)
+  await track.step(
+    'blocking',
+    () => steps.blockSubjects.executeWithOptions({ summary: 'Collection and use stop' }, about),
+    () => 'collection and use have stopped',
+  )
+  await brief.setState({ requestId, state: 'blocked' })
+
+  // 3. Barrier: no collector and no ingest member can store anything of this person any more.
+  track.say('waiting until no row can be on its way', 'blocked')
+  await barrier.awaitBlock.executeWithOptions({ summary: 'Has everyone passed the block?' }, about)
+
+  // 4. Grace: until its end an officer can still take it back.
+  track.say('grace')
+  if (graceUntilMs > Date.now()) await condition(() => desk.ending !== null, graceUntilMs - Date.now())
+  await desk.close()
+  await track.step(
+    'request logged',
+    () => received,
+    ({ logIndex }) => `leaf ${logIndex}`,
+  )
+  if (desk.ending) return await endEarly(saga, verifier, deadline)
+
+  // 5. Legally held fields go under a key of their own; the rest goes on.
+  const held = desk.holds.size > 0 && (await sealHolds(saga))
+
+  // 6. The verifier's own closure, while there is something to see.
+  await track.step(
+    'observing the closure',
+    () => verifier.observeClosure.executeWithOptions({ summary: "The verifier's own closure" }, about),
+    () => 'the verifier knows what must be gone',
+  )
+
+  // 7. Journal: what a restore must erase again. From here on only forward.
+  await track.step(
+    'writing the journal',
+    () => steps.writeJournal.executeWithOptions({ summary: 'What a restore must erase again' }, about),
+    () => 'written',
+  )
+  track.say('erasing', 'erasing')
+  await brief.setState({ requestId, state: 'erasing' })
+
+  // 8. Erase, verify, destroy the keys, verify, certify. A survivor stops the certificate.
+  await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')
+  deadline.cancel()
+
+  // 9. The block becomes a cutoff in time: who returns is a new subject.
+  await steps.liftBlock.executeWithOptions({ summary: 'The block becomes a cutoff' }, about)
+  await reach(saga, held ? 'held' : 'certified')
+
+  // 10. A hold ends by itself, or by an officer; what it held is erased without a human.
+  if (held) {
+    await awaitHolds(saga)
+    await verifier.supersede.executeWithOptions({ summary: 'The partial certificate is withdrawn' }, [
+      { requestId, reason: 'hold-released' },
+    ])
+    await eraseAndCertify(saga, verifier, 'certificate')
+    await reach(saga, 'certified')
+  }
+
+  // 11. What must age, ages; then certificate 2. A survivor found now withdraws certificate 1.
+  for (;;) {
+    await awaitHorizons(saga, verifier)
+    if (await certify(saga, verifier, 'closed')) break
+    await verifier.supersede.executeWithOptions({ summary: 'A survivor: the certificate is withdrawn' }, [
+      { requestId, reason: 'survivor-found' },
+    ])
+    await waitBlocked(saga, 'verifier', { attempt: 0, survives: true })
+    await eraseAndCertify(saga, verifier, 'certificate')
+    await reach(saga, 'certified')
+  }
+
+  // 12. The request's own key goes last.
+  await steps.closeRequest.executeWithOptions({ summary: 'The request key is destroyed' }, about)
+  track.say('closed', 'closed')
+  return result(saga)
+}
+
+async function endEarly(
+  saga: Saga,
+  verifier: Verifier,
+  deadline: CancellationScope,
+): Promise<EraseSubjectResult> {
+  const { requestId, track } = saga
+  const ending = saga.desk.ending!
+  if (ending.outcome === 'refused') {
+    const { article, reason } = ending
+    const made = await track.step(
+      'refusing',
+      () =>
+        verifier.refuse.executeWithOptions({ summary: 'Sign and log the refusal' }, [
+          { requestId, article, reason },
+        ]),
+      ({ logIndex }) => `leaf ${logIndex}`,
+    )
+    track.status.certificates.push({ kind: 'refusal', ...made })
+  }
+  const article = ending.outcome === 'refused' ? { article: ending.article } : {}
+  await steps.cancelRequest.executeWithOptions({ summary: 'The block is withdrawn' }, [
+    { requestId, outcome: ending.outcome, ...article },
+  ])
+  deadline.cancel()
+  track.say(ending.outcome, ending.outcome)
+  return result(saga)
+}
+
+async function reach({ requestId, track }: Saga, state: RequestState): Promise<void> {
+  track.say(state, state)
+  await brief.setState({ requestId, state })
+}
+
+function result({ requestId, track }: Saga): EraseSubjectResult {
+  const { state, certificates } = track.status
+  return { requestId, state, logIndex: certificates.at(-1)?.logIndex ?? null }
+}
