@@ -1,0 +1,72 @@
+/** Where each partition of a topic ends, and begins. */
+export interface PartitionEnds {
+  partition: number
+  low: number
+  high: number
+}
+
+/** A moment by both clocks: one goes on while the process stands still, the other while the machine does. */
+export interface Moment {
+  /** performance.now() */
+  monotonic: number
+  /** Milliseconds since 1970. */
+  wall: number
+}
+
+export function currentMoment(): Moment {
+  return { monotonic: performance.now(), wall: Date.now() }
+}
+
+/** A wall clock that is set back by more than this ends the lease. */
+const SET_BACK_MS = 1_000
+
+export interface StateLease {
+  /** @returns false where this record was applied before: a second reading must not bring back an older state. */
+  take(partition: number, offset: number): boolean
+  /** All of a partition below `offset` is applied. */
+  advance(partition: number, offset: number): void
+  /** The ends of all partitions, asked for at `askedAt`: once they are reached, the lease runs from that moment on. */
+  aim(ends: readonly PartitionEnds[], askedAt: Moment): void
+  /** Was the head of every partition seen within the lease? */
+  isFresh(now?: Moment): boolean
+  /** When the lease runs out, milliseconds since 1970; 0 before it first begins. */
+  endsAt(): number
+}
+
+/**
+ * A collector may go on for `leaseMs` after a moment at which it knew every state. Counted from before the question for
+ * the ends: whatever was acknowledged by then is below them.
+ */
+export function createStateLease(leaseMs: number): StateLease {
+  const applied = new Map<number, number>()
+  let goal: { ends: readonly PartitionEnds[]; askedAt: Moment } | undefined
+  let granted: Moment | undefined
+
+  const grant = () => {
+    if (!goal?.ends.every(({ partition, high }) => (applied.get(partition) ?? 0) >= high)) return
+    granted = goal.askedAt
+    goal = undefined
+  }
+  return {
+    take: (partition, offset) => offset >= (applied.get(partition) ?? 0),
+    advance(partition, offset) {
+      applied.set(partition, Math.max(offset, applied.get(partition) ?? 0))
+      grant()
+    },
+    aim(ends, askedAt) {
+      // A log that ends before what was read of it is another log: nothing is known of that one.
+      if (ends.length === 0 || ends.some(({ partition, high }) => high < (applied.get(partition) ?? 0)))
+        return
+      for (const { partition, low } of ends)
+        applied.set(partition, Math.max(low, applied.get(partition) ?? 0))
+      goal = { ends, askedAt }
+      grant()
+    },
+    isFresh(now = currentMoment()) {
+      if (!granted) return false
+      const wall = now.wall - granted.wall
+      return now.monotonic - granted.monotonic <= leaseMs && wall <= leaseMs && wall >= -SET_BACK_MS
+    },
+    endsAt: () => (granted ? granted.wall + leaseMs : 0),
+  }
+}
