@@ -1,0 +1,197 @@
+import { ApplicationFailure } from '@temporalio/common'
+import type {
+  ErasureActivities,
+  ErasureBatchActivities,
+  ErasureHorizon,
+  StoreReceipt,
+  Survivors,
+  VerifierActivities,
+} from '../schemas/erasure.ts'
+import type { BatchDone } from '../schemas/erasure-messages.ts'
+import type { Journal } from './stub-etl.ts'
+
+type Name = keyof ErasureActivities | keyof VerifierActivities | keyof ErasureBatchActivities
+
+export interface ErasureScript {
+  /** Milliseconds from the start; defaults: no grace, a day. */
+  graceMs?: number
+  dueMs?: number
+  /** Stores that a batch could not reach, one answer for each time the saga stands in line. Default: none. */
+  blocked?: string[][]
+  /** What the verifier finds at each look; the last answer stays. Default: nothing. */
+  absence?: Survivors[]
+  keysGone?: Survivors[]
+  /** Copies that are pending, by milliseconds after the start until they are gone. */
+  horizons?: Record<string, number>
+  /** Times that the batch says nothing when the saga stands in line. */
+  silences?: number
+  /** Batches that wait, as numbers of requests. */
+  batches?: number[]
+  stores?: string[]
+  failures?: Partial<Record<Name, { times: number; code: string; final?: boolean }>>
+}
+
+export interface ErasureStage {
+  now(): Promise<number>
+  /** How the stubs answer a saga: a signal. */
+  tell(requestId: string, done: BatchDone): Promise<void>
+}
+
+export interface StubbedErasure {
+  journal: Journal
+  activities: ErasureActivities & ErasureBatchActivities
+  verifier: VerifierActivities
+}
+
+const GONE: Survivors = { found: [] }
+
+/** Activities that follow a script and write down their calls, for tests of the two workflows alone. */
+export function stubErasure(script: ErasureScript, stage: ErasureStage): StubbedErasure {
+  const journal: Journal = []
+  const taken = new Map<string, number>()
+  const next = <T>(name: string, answers: T[]): T => {
+    const index = taken.get(name) ?? 0
+    taken.set(name, index + 1)
+    return answers[Math.min(index, answers.length - 1)]!
+  }
+  const failed = new Map<string, number>()
+  const call = (name: Name, detail = ''): void => {
+    journal.push(detail ? `${name}:${detail}` : name)
+    const failure = script.failures?.[name]
+    const times = failed.get(name) ?? 0
+    if (!failure || times >= failure.times) return
+    failed.set(name, times + 1)
+    const { code, final = false } = failure
+    throw ApplicationFailure.create({ type: code, message: 'as the script says', nonRetryable: final })
+  }
+  let leaves = 0
+  let startedMs = 0
+  const holds = new Map<string, number>()
+  const blocked = [...(script.blocked ?? [])]
+  const batches = [...(script.batches ?? [])]
+  let silences = script.silences ?? 0
+
+  const activities: StubbedErasure['activities'] = {
+    async openRequest() {
+      call('openRequest')
+      startedMs = await stage.now()
+      return {
+        app: 'shop',
+        graceUntilMs: startedMs + (script.graceMs ?? 0),
+        dueMs: startedMs + (script.dueMs ?? 86_400_000),
+      }
+    },
+    async blockSubjects() {
+      call('blockSubjects')
+      return { subjects: 1 }
+    },
+    async awaitBlock() {
+      call('awaitBlock')
+    },
+    async cancelRequest({ outcome, article }) {
+      call('cancelRequest', article ? `${outcome} ${article}` : outcome)
+    },
+    async setState({ state, store }) {
+      call('setState', store ? `${state} ${store}` : state)
+    },
+    async placeHold({ holdId, untilMs, fields, article }) {
+      call('placeHold', `${fields.join(',')} ${article}`)
+      holds.set(holdId, untilMs)
+    },
+    async sealHolds() {
+      call('sealHolds')
+      return { holds: [...holds].map(([holdId, untilMs]) => ({ holdId, untilMs })) }
+    },
+    async releaseHold({ holdId }) {
+      call('releaseHold')
+      holds.delete(holdId)
+    },
+    async writeJournal() {
+      call('writeJournal')
+    },
+    async enqueue({ requestId, stage: of }) {
+      call('enqueue', of)
+      if (silences-- > 0) return
+      await stage.tell(requestId, { stage: of, blocked: blocked.shift() ?? [] })
+    },
+    async liftBlock() {
+      call('liftBlock')
+    },
+    async listHorizons() {
+      call('listHorizons')
+      return []
+    },
+    async closeRequest() {
+      call('closeRequest')
+    },
+    async raiseErasureAlert({ kind, store }) {
+      call('raiseErasureAlert', store ? `${kind} ${store}` : kind)
+    },
+    async claimBatch({ stage: of }) {
+      call('claimBatch', of)
+      const requests = batches.shift()
+      return requests === undefined ? null : { batchId: `batch-${requests}`, requests }
+    },
+    async planErasure() {
+      call('planErasure')
+      return { stores: script.stores ?? ['clickhouse/events', 'postgres/vault'], dataMap: '' }
+    },
+    async eraseStore({ store }) {
+      call('eraseStore', store)
+      return { outcome: 'erased' as StoreReceipt['outcome'] }
+    },
+    async rederiveAggregates() {
+      call('rederiveAggregates')
+      return { days: 1 }
+    },
+    async destroySecrets() {
+      call('destroySecrets')
+      return { shards: 1 }
+    },
+    async settleBatch({ batchId, blocked: away }) {
+      call('settleBatch', [batchId, ...away].join(' '))
+    },
+  }
+  const sign = (name: Name, detail: string) => {
+    call(name, detail)
+    return { digest: `${leaves}`.padStart(64, '0'), logIndex: leaves++ }
+  }
+  return {
+    journal,
+    activities,
+    verifier: {
+      async logReceived() {
+        return sign('logReceived', '')
+      },
+      async observeClosure() {
+        call('observeClosure')
+        return { subjects: 1 }
+      },
+      async verifyAbsence() {
+        call('verifyAbsence')
+        return next('absence', script.absence ?? [GONE])
+      },
+      async verifyKeysGone() {
+        call('verifyKeysGone')
+        return next('keysGone', script.keysGone ?? [GONE])
+      },
+      async certify({ kind }) {
+        return sign('certify', kind)
+      },
+      async refuse({ article, reason }) {
+        return sign('refuse', `${article} ${reason}`)
+      },
+      async verifyHorizons() {
+        const nowMs = await stage.now()
+        const pending = Object.entries(script.horizons ?? {})
+          .map(([store, ms]): ErasureHorizon => ({ store, what: 'a copy', expiresByMs: startedMs + ms }))
+          .filter(({ expiresByMs }) => expiresByMs > nowMs)
+        call('verifyHorizons', pending.map(({ store }) => store).join(','))
+        return { pending }
+      },
+      async supersede({ reason }) {
+        return sign('supersede', reason)
+      },
+    },
+  }
+}
