@@ -1,4 +1,5 @@
 import { migrateClickHouse } from '../clickhouse/migrate.ts'
+import { ensureS3Collections } from '../clickhouse/s3-collections.ts'
 import { ensureTopics } from '../kafka/topics.ts'
 import { migratePostgres } from '../postgres/migrate.ts'
 import type { Config } from '../runtime/config.ts'
@@ -17,6 +18,7 @@ export async function migrateAll(
   await Promise.all([
     step('postgres', () => migratePostgres(config)),
     step('clickhouse', () => migrateClickHouse(config)),
+    step('clickhouse collections', () => ensureS3Collections(config)),
     step('kafka', () => ensureTopics(config)),
     step('s3', () => ensureBuckets(config)),
   ])

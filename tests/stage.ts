@@ -6,6 +6,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { inject } from 'vitest'
 import { createClickHouse } from '../clickhouse/client.ts'
+import { dropS3Collections } from '../clickhouse/s3-collections.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
 import { dropBuckets } from '../s3/buckets.ts'
 import { migrateAll } from '../services/migrate-all.ts'
@@ -66,6 +67,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
 }
 
 async function dropClickHouse(config: Config): Promise<void> {
+  await dropS3Collections(config)
   const client = createClickHouse(config, { database: '' })
   try {
     for (const database of [config.clickhouse.biDatabase, config.clickhouse.database]) {
