@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createEventProducer } from '../kafka/event-producer.ts'
 import { createRejectionProducer } from '../kafka/rejection-producer.ts'
 import { createPostgres, requireDurableCommits } from '../postgres/client.ts'
-import { createFileKeyProvider } from '../postgres/key-provider.ts'
 import { openKeyring } from '../postgres/keyring.ts'
+import { openKeyProvider } from '../postgres/open-key-provider.ts'
 import { createSubjectResolver } from '../postgres/resolve-subjects.ts'
 import { createLinkWriter } from '../postgres/subject-links.ts'
 import { readConfig } from '../runtime/config.ts'
@@ -32,7 +32,7 @@ const logger = createLogger('collector', config.logLevel)
 const registry = loadRegistry(
   config.eventDefinitionsFile ? JSON.parse(await readFile(config.eventDefinitionsFile, 'utf8')) : undefined,
 )
-const keyProvider = await createFileKeyProvider(config.keyFile)
+const keyProvider = await openKeyProvider(config)
 
 // 2. Postgres: subjects, and the keyring in a database of its own.
 const postgres = createPostgres(config.postgres.url)

@@ -33,11 +33,20 @@ export interface PostgresOptions {
 /** SQLSTATE classes that say "the server is away or ending", as against "your statement is wrong". */
 const AWAY = /^(08|53|57P)/
 
+/** The server said no. */
+export class PostgresRefusal extends EbbError {
+  readonly sqlState: string
+  constructor(sqlState: string) {
+    super('postgres_refused', `Postgres refused a statement (SQLSTATE ${sqlState})`)
+    this.sqlState = sqlState
+  }
+}
+
 function describe(error: unknown): EbbError {
   const state = (error as { code?: unknown }).code
   const sqlState = typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) ? state : undefined
   if (sqlState && !AWAY.test(sqlState)) {
-    return new EbbError('postgres_refused', `Postgres refused a statement (SQLSTATE ${sqlState})`)
+    return new PostgresRefusal(sqlState)
   }
   return new EbbError(
     'postgres_unavailable',
@@ -87,8 +96,9 @@ export function createPostgres(url: string, options: PostgresOptions = {}): Tran
   }
 }
 
-async function run<Row extends pg.QueryResultRow>(
-  on: pg.Pool | pg.PoolClient,
+/** One statement on a pool or a connection. @throws EbbError as `Postgres.query` */
+export async function run<Row extends pg.QueryResultRow>(
+  on: pg.Pool | pg.ClientBase,
   name: string,
   text: string,
   values: unknown[],

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { EbbError } from '../runtime/errors.ts'
-import type { Postgres } from './client.ts'
+import { type Postgres, PostgresRefusal } from './client.ts'
 import type { KeyProvider } from './key-provider.ts'
+import { APP_SHARD, appContext, shardOf, subjectContext } from './key-shard.ts'
 import { seal, unseal } from './seal.ts'
+import { openShardKeys, type ShardKey, type ShardKeys } from './shard-keys.ts'
+import { takeOverKeyring } from './take-over.ts'
+
+export { KEY_SHARDS } from './key-shard.ts'
 
 export type KeyringErrorCode = 'key_unwrap_failed' | 'keyring_busy'
-
-/** Subjects fall into this many shards; destroying one secret rewraps one shard, so a shard is kept small. */
-export const KEY_SHARDS = 64
 
 export interface SubjectSecret {
   /** Subject id, a UUID in text. */
@@ -24,87 +26,66 @@ export interface Keyring {
   createSecrets(subjectIds: string[]): Promise<SubjectSecret[]>
   /** Secrets by subject id; one that is not there (destroyed) is missing from the map. */
   readSecrets(subjectIds: string[]): Promise<Map<string, Buffer>>
-  /** Removes secrets that were made for nothing, by a creator that lost a race. */
+  /**
+   * Removes secrets that were made for nothing, by a creator that lost a race, and have sealed nothing. Whoever's secret was
+   * used goes by postgres/destroy-secrets.ts: a deleted row is not a destroyed key.
+   */
   dropSecrets(subjectIds: string[]): Promise<void>
   /** The app's look-up key (32 bytes), made when first asked for. It turns a person's id into a handle. */
   appLookupKey(app: string): Promise<Buffer>
 }
 
-interface ShardKey {
-  shard: number
-  keyVersion: number
-  key: Buffer
-}
-
-interface SecretRow {
-  subject_id: string
+interface SealedRow {
+  /** Subject id, or app. */
+  id: string
   shard: number
   key_version: number
   wrapped: Buffer
 }
+
+/** A rotation takes a while, so that one meets a read or a write at most once or twice. */
+const ROTATION_TRIES = 5
+
+/** Keys that others have destroyed are out of this process's memory after this long, where it is in use. */
+const REFRESH_MS = 60_000
 
 /**
  * Opens the keyring: makes what shard keys are missing and unwraps them all into memory.
  * @throws EbbError `key_unwrap_failed` when the key provider is not the one that wrapped this keyring.
  */
 export async function openKeyring(postgres: Postgres, provider: KeyProvider): Promise<Keyring> {
-  let keys = new Map<string, Buffer>()
-  let newest: ShardKey[] = []
-  /** Keys that are no longer stored are forgotten here too: a destroyed one must not live on in memory. */
-  const refresh = async () => {
-    const stored = await readShardKeys(postgres, provider)
-    keys = new Map(stored.map((one) => [`${one.shard}/${one.keyVersion}`, one.key]))
-    newest = []
-    for (const shardKey of stored) newest[shardKey.shard] = shardKey
-  }
-  await refresh()
-
-  const shardOf = (subjectId: string) => newest[Number.parseInt(subjectId.slice(0, 2), 16) % KEY_SHARDS]!
-  const isKnown = (row: SecretRow) => keys.has(`${row.shard}/${row.key_version}`)
-  const openSecret = (row: SecretRow): Buffer => {
-    const id = `${row.shard}/${row.key_version}`
-    const key = keys.get(id)
-    if (!key) throw new EbbError('key_unwrap_failed', `shard key ${id} is gone`)
-    try {
-      return unseal(key, row.wrapped, uuidBytes(row.subject_id))
-    } catch (cause) {
-      throw new EbbError('key_unwrap_failed', `a secret of shard ${id} does not unwrap`, { cause })
-    }
-  }
-
+  await takeOverKeyring(postgres, provider)
+  const shards = await openShardKeys(postgres, provider)
   return {
-    async createSecrets(subjectIds) {
-      const made = subjectIds.map((subjectId) => ({ subjectId, secret: randomBytes(32) }))
-      let left = made
-      for (let tries = 0; left.length > 0; tries++) {
-        if (tries === ROTATION_TRIES) throw new EbbError('keyring_busy', 'shard keys change all the time')
-        if (tries > 0) await refresh()
-        const sealed = left.map((one) => ({ ...one, ...shardOf(one.subjectId) }))
-        const stored = await insertSecrets(postgres, sealed)
-        left = left.filter((one) => !stored.has(one.subjectId))
-      }
-      return made
-    },
-    async readSecrets(subjectIds) {
-      let rows = await selectSecrets(postgres, subjectIds)
-      if (!rows.every(isKnown)) {
-        // Another process has rotated a shard since we looked; it may have rewrapped more of these rows meanwhile.
-        await refresh()
-        rows = await selectSecrets(postgres, subjectIds)
-      }
-      return new Map(rows.map((row) => [row.subject_id, openSecret(row)]))
-    },
+    createSecrets: (subjectIds) => createSecrets(postgres, shards, subjectIds),
+    readSecrets: (subjectIds) =>
+      readOpened(shards, () => selectSecrets(postgres, subjectIds), subjectContext),
     async dropSecrets(subjectIds) {
       await postgres.query('drop_secrets', 'DELETE FROM subject_secrets WHERE subject_id = ANY($1::uuid[])', [
         subjectIds,
       ])
     },
-    appLookupKey: (app) => readOrMakeAppKey(postgres, provider, app),
+    appLookupKey: (app) => readOrMakeAppKey(postgres, shards, app),
   }
 }
 
-/** A rotation takes a while, so that one meets a write at most once or twice. */
-const ROTATION_TRIES = 4
+async function createSecrets(
+  postgres: Postgres,
+  shards: ShardKeys,
+  subjectIds: string[],
+): Promise<SubjectSecret[]> {
+  refreshOld(shards)
+  const made = subjectIds.map((subjectId) => ({ subjectId, secret: randomBytes(32) }))
+  let left = made
+  for (let tries = 0; left.length > 0; tries++) {
+    if (tries === ROTATION_TRIES) throw new EbbError('keyring_busy', 'shard keys change all the time')
+    if (tries > 0) await shards.refresh()
+    const sealed = left.map((one) => ({ ...one, ...shards.newest(shardOf(one.subjectId)) }))
+    const stored = await ifVersionGone(insertSecrets(postgres, sealed))
+    left = left.filter((one) => !stored?.has(one.subjectId))
+  }
+  return made
+}
 
 /**
  * Stores secrets, except those whose shard has a newer key by now: what is written under an old one after a rotation would
@@ -129,75 +110,88 @@ async function insertSecrets(
       sealed.map((one) => one.subjectId),
       sealed.map((one) => one.shard),
       sealed.map((one) => one.keyVersion),
-      sealed.map((one) => seal(one.key, one.secret, uuidBytes(one.subjectId))),
+      sealed.map((one) => seal(one.key, one.secret, subjectContext(one.subjectId))),
     ],
   )
   return new Set(rows.map((row) => row.subject_id))
 }
 
-function selectSecrets(postgres: Postgres, subjectIds: readonly string[]): Promise<SecretRow[]> {
-  return postgres.query<SecretRow>(
+/** undefined when the key that it seals with was destroyed before the row could name it. */
+async function ifVersionGone<T>(insert: Promise<T>): Promise<T | undefined> {
+  try {
+    return await insert
+  } catch (error) {
+    if (error instanceof PostgresRefusal && error.sqlState === '23503') return undefined
+    throw error
+  }
+}
+
+function selectSecrets(postgres: Postgres, subjectIds: readonly string[]): Promise<SealedRow[]> {
+  return postgres.query<SealedRow>(
     'read_secrets',
-    'SELECT subject_id, shard, key_version, wrapped FROM subject_secrets WHERE subject_id = ANY($1::uuid[])',
+    `SELECT subject_id AS id, shard, key_version, wrapped FROM subject_secrets
+     WHERE subject_id = ANY($1::uuid[])`,
     [subjectIds],
   )
 }
 
-/** All shard keys, oldest version first; missing shards are made, and where two processes make one, both take the stored one. */
-async function readShardKeys(postgres: Postgres, provider: KeyProvider): Promise<ShardKey[]> {
-  const read = () =>
-    postgres.query<Omit<SecretRow, 'subject_id'>>(
-      'read_shard_keys',
-      'SELECT shard, key_version, wrapped FROM key_shards ORDER BY shard, key_version',
-      [],
-    )
-  let rows = await read()
-  const present = new Set(rows.map((row) => row.shard))
-  const missing = Array.from({ length: KEY_SHARDS }, (_, shard) => shard).filter(
-    (shard) => !present.has(shard),
-  )
-  if (missing.length > 0) {
-    const wrapped = await Promise.all(
-      missing.map((shard) => provider.wrap(randomBytes(32), shardContext(shard, 1))),
-    )
-    await postgres.query(
-      'create_shard_keys',
-      `INSERT INTO key_shards (shard, key_version, wrapped)
-       SELECT shard, 1, wrapped FROM unnest($1::smallint[], $2::bytea[]) AS made (shard, wrapped)
-       ON CONFLICT DO NOTHING`,
-      [missing, wrapped],
-    )
-    rows = await read()
+/**
+ * Reads rows and opens what they seal, by id. Until the keys of all are in memory it looks again: another process may
+ * rewrap some between our look and our refresh.
+ */
+async function readOpened(
+  shards: ShardKeys,
+  read: () => Promise<SealedRow[]>,
+  contextOf: (id: string) => Buffer,
+): Promise<Map<string, Buffer>> {
+  refreshOld(shards)
+  for (let tries = 1; ; tries++) {
+    const rows = await read()
+    if (rows.every((row) => shards.find(row.shard, row.key_version))) {
+      return new Map(rows.map((row) => [row.id, open(shards, row, contextOf(row.id))]))
+    }
+    if (tries === ROTATION_TRIES) throw new EbbError('key_unwrap_failed', 'a shard key is gone')
+    await shards.refresh()
   }
-  return Promise.all(
-    rows.map(async (row) => ({
-      shard: row.shard,
-      keyVersion: row.key_version,
-      key: await provider.unwrap(row.wrapped, shardContext(row.shard, row.key_version)),
-    })),
-  )
 }
 
-async function readOrMakeAppKey(postgres: Postgres, provider: KeyProvider, app: string): Promise<Buffer> {
-  const context = `ebb app look-up key ${app}`
-  const read = () =>
-    postgres.query<{ wrapped: Buffer }>('read_app_key', 'SELECT wrapped FROM app_keys WHERE app = $1', [app])
-  let rows = await read()
-  if (rows.length === 0) {
-    await postgres.query(
-      'create_app_key',
-      'INSERT INTO app_keys (app, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-      [app, await provider.wrap(randomBytes(32), context)],
-    )
-    rows = await read()
+/** Not waited for: what is asked for now does not need it, and who needs a new key refreshes by itself. */
+function refreshOld(shards: ShardKeys): void {
+  if (shards.age() > REFRESH_MS) shards.refresh().catch(() => {})
+}
+
+function open(shards: ShardKeys, row: SealedRow, context: Buffer): Buffer {
+  try {
+    return unseal(shards.find(row.shard, row.key_version)!, row.wrapped, context)
+  } catch (cause) {
+    const shard = `${row.shard}/${row.key_version}`
+    throw new EbbError('key_unwrap_failed', `a secret of shard ${shard} does not unwrap`, { cause })
   }
-  return provider.unwrap(rows[0]!.wrapped, context)
 }
 
-function shardContext(shard: number, keyVersion: number): string {
-  return `ebb key shard ${shard} version ${keyVersion}`
+async function readOrMakeAppKey(postgres: Postgres, shards: ShardKeys, app: string): Promise<Buffer> {
+  const read = () =>
+    postgres.query<SealedRow>(
+      'read_app_key',
+      'SELECT app AS id, shard, key_version, wrapped FROM app_keys WHERE app = $1',
+      [app],
+    )
+  for (let tries = 0; tries < ROTATION_TRIES; tries++) {
+    const stored = (await readOpened(shards, read, appContext)).get(app)
+    if (stored) return stored
+    if (tries > 0) await shards.refresh()
+    await ifVersionGone(insertAppKey(postgres, shards.newest(APP_SHARD), app))
+  }
+  throw new EbbError('keyring_busy', 'shard keys change all the time')
 }
 
-function uuidBytes(uuid: string): Buffer {
-  return Buffer.from(uuid.replaceAll('-', ''), 'hex')
+async function insertAppKey(postgres: Postgres, sealing: ShardKey, app: string): Promise<void> {
+  await postgres.query(
+    'create_app_key',
+    `INSERT INTO app_keys (app, wrapped, shard, key_version)
+     SELECT $1, $2, $3::smallint, $4::integer
+     WHERE NOT EXISTS (SELECT FROM key_shards WHERE shard = $3::smallint AND key_version > $4::integer)
+     ON CONFLICT DO NOTHING`,
+    [app, seal(sealing.key, randomBytes(32), appContext(app)), sealing.shard, sealing.keyVersion],
+  )
 }

@@ -4,7 +4,9 @@ import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { ebbSubjects } from './migrations/ebb-0001-subjects.ts'
 import { ebbPrivacy } from './migrations/ebb-0002-privacy.ts'
+import { ebbLateLinks } from './migrations/ebb-0003-late-links.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
+import { keyringProviderKeys } from './migrations/keyring-0002-provider-keys.ts'
 
 export interface NamedMigration extends Knex.Migration {
   /** Recorded in `knex_migrations`; never changes once released. */
@@ -12,8 +14,8 @@ export interface NamedMigration extends Knex.Migration {
 }
 
 /** In order; a released one is never edited, a change is a new one. */
-const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy]
-const KEYRING: NamedMigration[] = [keyringSecrets]
+const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks]
+const KEYRING: NamedMigration[] = [keyringSecrets, keyringProviderKeys]
 
 /** Any number that no one else takes as an advisory lock on our databases. */
 const MIGRATION_LOCK = 0x0e_bb_0001

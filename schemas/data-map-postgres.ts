@@ -130,6 +130,16 @@ export const postgresPlaces: readonly DataPlace[] = [
     },
     { 'pseudonymous link': 'from_subject to_subject kind asserted', behaviour: 'app', time: 'created_at' },
   ),
+  ...describePlaces(
+    {
+      store: 'postgres',
+      object: 'late_links',
+      purpose: 'further ids of an erased person, as a late link says, until their own erasure begins',
+      retention: 'minutes',
+      erasure: 'delete row',
+    },
+    { pseudonym: 'handle', behaviour: 'app', time: 'at noted_at' },
+  ),
   ...vault,
   ...requests,
   ...migrationTables('postgres'),
@@ -151,7 +161,11 @@ export const postgresPlaces: readonly DataPlace[] = [
       retention: '90 days, and until every survivor is wrapped anew',
       erasure: 'destroy the wrapping key',
     },
-    { 'wrapped key': 'wrapped', bookkeeping: 'shard key_version', time: 'created_at' },
+    {
+      'wrapped key': 'wrapped',
+      bookkeeping: 'shard key_version provider_key former_key',
+      time: 'created_at',
+    },
   ),
   ...describePlaces(
     {
@@ -161,7 +175,12 @@ export const postgresPlaces: readonly DataPlace[] = [
       retention: 'while the app exists',
       erasure: 'holds no person',
     },
-    { 'app setting': 'app', 'wrapped key': 'wrapped', time: 'created_at' },
+    {
+      'app setting': 'app',
+      'wrapped key': 'wrapped',
+      bookkeeping: 'shard key_version',
+      time: 'created_at',
+    },
   ),
   ...migrationTables('keyring'),
 ]

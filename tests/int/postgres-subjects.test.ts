@@ -4,10 +4,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import { createApp, findAppsByWriteKey, hashWriteKey, listApps } from '../../postgres/apps.ts'
 import { createPostgres, type Postgres } from '../../postgres/client.ts'
-import { createFileKeyProvider, type KeyProvider } from '../../postgres/key-provider.ts'
+import { createFileKeyProvider } from '../../postgres/file-key-provider.ts'
+import type { KeyProvider } from '../../postgres/key-provider.ts'
 import { KEY_SHARDS, type Keyring, openKeyring } from '../../postgres/keyring.ts'
 import { migratePostgres } from '../../postgres/migrate.ts'
 import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
+import { addShardKeys } from '../../postgres/shard-keys.ts'
 import { createLinkWriter } from '../../postgres/subject-links.ts'
 import { createStage, type Stage } from '../stage.ts'
 
@@ -111,11 +113,7 @@ test('After a rotation an open keyring writes under the new key, and reads what 
   const open = await openKeyring(keyringPostgres, provider)
   const [before] = await open.createSecrets([id(1)])
   const shard = 0
-  await keyringPostgres.query(
-    'rotate_shard',
-    'INSERT INTO key_shards (shard, key_version, wrapped) VALUES ($1, 2, $2)',
-    [shard, await provider.wrap(randomBytes(32), `ebb key shard ${shard} version 2`)],
-  )
+  await addShardKeys(keyringPostgres, provider, [{ shard, keyVersion: 2 }])
   // Another shard's people are written along with it.
   const made = await open.createSecrets([id(2), 'ff000000-0000-4000-8000-0000000000ff'])
   const versions = await keyringPostgres.query<{ subject_id: string; key_version: number }>(
