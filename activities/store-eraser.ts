@@ -1,15 +1,7 @@
+import type { OpenedTarget } from '../postgres/erasure-targets.ts'
 import type { StoreReceipt } from '../schemas/erasure.ts'
 
-/** One request's person, as an eraser needs it. Never logged, never in a history. */
-export interface ErasureTarget {
-  requestId: string
-  app: string
-  /** 16 bytes each. */
-  tokens: Buffer[]
-  subjectIds: string[]
-  /** 32 bytes each; also of ids that nobody bears. */
-  handles: Buffer[]
-}
+export type ErasureTarget = OpenedTarget
 
 export interface ErasureBatch {
   batchId: string

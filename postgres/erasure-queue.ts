@@ -8,18 +8,19 @@ export interface QueuedBatch {
   requestIds: string[]
 }
 
-/** Puts a request in line. One that waits or is under way already stays where it is; one that was done goes in again. */
-export async function enqueueRequest(
+/** Puts requests in line. Those that wait or are under way already stay where they are; those that were done go in again. */
+export async function enqueueRequests(
   postgres: Postgres,
-  requestId: string,
+  requestIds: readonly string[],
   stage: ErasureStage,
 ): Promise<void> {
   await postgres.query(
-    'enqueue_request',
-    `INSERT INTO erasure_queue (request_id, stage) VALUES ($1, $2)
+    'enqueue_requests',
+    `INSERT INTO erasure_queue (request_id, stage)
+     SELECT DISTINCT request_id, $2 FROM unnest($1::uuid[]) AS waiting (request_id) ORDER BY request_id
      ON CONFLICT (request_id, stage) DO UPDATE SET batch_id = NULL, done_at = NULL, enqueued_at = now()
      WHERE erasure_queue.done_at IS NOT NULL`,
-    [requestId, stage],
+    [requestIds, stage],
   )
 }
 

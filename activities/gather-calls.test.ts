@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { gatherCalls } from './gather-calls.ts'
+
+describe('calls of one window', () => {
+  it('are run once, together', async () => {
+    const runs: number[][] = []
+    const call = gatherCalls<number>(5, async (items) => {
+      runs.push([...items])
+    })
+    await Promise.all([call(1), call(2), call(3)])
+    await call(4)
+    expect(runs).toEqual([[1, 2, 3], [4]])
+  })
+
+  it('fail together, and the next window starts afresh', async () => {
+    let failing = true
+    const call = gatherCalls<number>(1, async () => {
+      if (failing) throw new Error('away')
+    })
+    await expect(Promise.allSettled([call(1), call(2)])).resolves.toMatchObject([
+      { status: 'rejected' },
+      { status: 'rejected' },
+    ])
+    failing = false
+    await expect(call(3)).resolves.toBeUndefined()
+  })
+
+  it('that come while a run is under way are in the next one', async () => {
+    const runs: number[][] = []
+    const call = gatherCalls<number>(1, async (items) => {
+      runs.push([...items])
+      await sleep(20)
+    })
+    const first = call(1)
+    await sleep(10)
+    await Promise.all([first, call(2)])
+    expect(runs).toEqual([[1], [2]])
+  })
+})
