@@ -1,4 +1,4 @@
-import { type DeflateKind, inflatePartly, skipGzipHeader } from './inflate-partly.ts'
+import { type DeflateKind, inflatePartly, looksDeflated, skipGzipHeader } from './inflate-partly.ts'
 import { decodeLz4Block, decodeLz4Frame } from './lz4.ts'
 import { decodePglz, readCompressedValue } from './pglz.ts'
 import { decodeSnappyJava, SNAPPY_JAVA_MAGIC } from './snappy.ts'
@@ -24,11 +24,8 @@ const LZ4_FRAME = 0x04
 const CLICKHOUSE_LZ4 = 0x82
 const ZLIB_SECOND: readonly number[] = [0x01, 0x5e, 0x9c, 0xda]
 
-/** Bytes with which a container may begin. Those of Postgres have any byte whose two low bits are 10. */
-export const CONTAINER_HEADS: readonly number[] = [
-  ...[GZIP, ZLIB, ZSTD, ZIP, LZ4_FRAME, CLICKHOUSE_LZ4],
-  ...Array.from({ length: 64 }, (_, i) => i * 4 + 2),
-]
+/** Bytes with which a container may begin; for the values of Postgres see find-patterns.ts. */
+export const CONTAINER_HEADS: readonly number[] = [GZIP, ZLIB, ZSTD, ZIP, LZ4_FRAME, CLICKHOUSE_LZ4]
 
 /**
  * Looks whether a container begins at `offset`. All are told by their own headers, wherever they lie: a Parquet page, a part of
@@ -41,7 +38,8 @@ export function containerAt(data: Buffer, offset: number): Container | undefined
         return inflate('gzip', 'deflate', data, skipGzipHeader(data, offset))
       return undefined
     case ZLIB:
-      if (ZLIB_SECOND.includes(data[offset + 1] ?? 0)) return inflate('zlib', 'zlib', data, offset)
+      if (ZLIB_SECOND.includes(data[offset + 1] ?? 0) && looksDeflated(data, offset + 2))
+        return inflate('zlib', 'zlib', data, offset)
       return undefined
     case ZSTD:
       if (matches(data, offset, [0xb5, 0x2f, 0xfd]))

@@ -8,13 +8,16 @@ export interface Pattern {
 export interface PatternFinder {
   /**
    * @param onMatch called with the pattern's id and its offset.
-   * @param onHead called for each offset whose byte is in `heads`: where a container may begin
+   * @param onHead called for each offset where a container may begin: its byte is in `heads`, or the four bytes there are a
+   *   little-endian number below 32,768 that ends in the bits 10, as a compressed value of Postgres has it
    */
   find(data: Buffer, onMatch: (id: number, offset: number) => void, onHead?: (offset: number) => void): void
 }
 
 const WINDOW = 8
 const BITS = 24
+const POSTGRES_VALUE_MASK = 0xffff_8003 | 0
+const POSTGRES_VALUE = 2
 
 /**
  * A window of eight bytes rolls over the data; its hash is looked up in a bitmap of 2^24 bits, which says "no" for nearly
@@ -58,7 +61,8 @@ export function createPatternFinder(
               onMatch(pattern.id, start)
           }
         }
-        if (isHead[byte] === 1 && onHead) onHead(i)
+        if (isHead[byte] === 1) onHead?.(i)
+        if ((high & POSTGRES_VALUE_MASK) === POSTGRES_VALUE) onHead?.(i - 3)
       }
     },
   }

@@ -139,7 +139,7 @@ describe('a canary in a container', () => {
     // The marker in two halves, the first of them a reference to what came before.
     const half = canaries.marker.slice(0, 7)
     const rest = CANARY.slice(7)
-    const items = [...`${half}-`, [8, 7], ...rest] as (string | [number, number])[]
+    const items = [...`${half}-`, [8, 7], ...rest, [9, 17], [9, 17], [9, 17]] as (string | [number, number])[]
     const body: number[] = []
     for (let i = 0; i < items.length; i += 8) {
       const eight = items.slice(i, i + 8)
@@ -151,7 +151,7 @@ describe('a canary in a container', () => {
     }
     const value = Buffer.alloc(8 + body.length)
     value.writeUInt32LE((value.length << 2) | 2, 0)
-    value.writeUInt32LE(half.length + 1 + 7 + rest.length, 4)
+    value.writeUInt32LE(half.length + 1 + 7 + rest.length + 51, 4)
     Buffer.from(body).copy(value, 8)
     expect(await scanner.scan(value)).toMatchObject([{ containers: ['pglz'], canary: PLACE }])
   })
