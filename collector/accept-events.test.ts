@@ -14,8 +14,13 @@ function setUp() {
   const keys = deriveSubjectKeys(Buffer.alloc(32, 9))
   const deps: AcceptDeps = {
     apps: { find: () => ({ rules: { app: 'shop' }, lookupKey: Buffer.alloc(32, 3) }) },
-    subjects: { resolve: (handles) => handles.map(() => keys), forget: () => {}, cached: () => 0 },
-    links: { write: () => undefined },
+    subjects: {
+      resolve: (handles) => handles.map(() => keys),
+      forget: () => {},
+      glance: async () => {},
+      cached: () => 0,
+    },
+    links: { write: () => undefined, forget: () => {} },
     producer: {
       async send(sent) {
         if (state.away) throw new EbbError('kafka_unavailable', 'away')

@@ -37,6 +37,7 @@ const VERDICTS = {
   stopping: { status: 503, message: 'This collector is stopping.', retryAfterS: 1 },
   apps_unavailable: { status: 503, message: 'Write keys cannot be checked now.', retryAfterS: 2 },
   subjects_unavailable: { status: 503, message: 'Events cannot be taken now.', retryAfterS: 2 },
+  states_unavailable: { status: 503, message: 'People’s choices cannot be looked up now.', retryAfterS: 2 },
   events_unavailable: { status: 503, message: 'Events cannot be stored now.', retryAfterS: 2 },
   internal: { status: 500, message: 'Something broke here.', retryAfterS: 5 },
 } as const satisfies Record<string, Verdict>

@@ -33,8 +33,13 @@ async function startEdge(change: Partial<ServerDeps> = {}, limitBytes = 1_000_00
   const logger = createLogger('test', 'silent')
   const server = createCollectorServer({
     apps: { find: () => ({ rules: { app: 'shop' }, lookupKey: Buffer.alloc(32) }) },
-    subjects: { resolve: (handles) => handles.map(() => KEYS), forget: () => {}, cached: () => 0 },
-    links: { write: () => undefined },
+    subjects: {
+      resolve: (handles) => handles.map(() => KEYS),
+      forget: () => {},
+      glance: async () => {},
+      cached: () => 0,
+    },
+    links: { write: () => undefined, forget: () => {} },
     producer: {
       send: async (some) => void records.push(...some),
       pendingBytes: () => 0,
@@ -153,6 +158,7 @@ test('A mistake of ours is a 500 whose cause is in the log, without the message 
       throw new TypeError('ada@example.com')
     },
     forget: () => {},
+    glance: async () => {},
     cached: () => 0,
   }
   const edge = await startEdge({ subjects })
@@ -167,6 +173,7 @@ test('A request with someone new is not answered sooner than one whose keys anot
   const subjects = {
     resolve: async (handles: readonly Buffer[]) => handles.map(() => KEYS),
     forget: () => {},
+    glance: async () => {},
     cached: () => 0,
   }
   const edge = await startEdge({ subjects, missFloorMs: 80 })
@@ -179,6 +186,7 @@ test('Keys that cannot be had are a 503, and nothing is produced', async () => {
   const subjects = {
     resolve: () => Promise.reject(new EbbError('subjects_unavailable', '')),
     forget: () => {},
+    glance: async () => {},
     cached: () => 0,
   }
   const edge = await startEdge({ subjects })
@@ -187,7 +195,7 @@ test('Keys that cannot be had are a 503, and nothing is produced', async () => {
 })
 
 test('Records are produced even when a link cannot be stored, and the client is told to come again', async () => {
-  const links = { write: () => Promise.reject(new EbbError('subjects_unavailable', '')) }
+  const links = { write: () => Promise.reject(new EbbError('subjects_unavailable', '')), forget: () => {} }
   const edge = await startEdge({ links })
   const login = { type: 'identify', userId: 'u', anonymousId: 'a' }
   expect(await send(edge, [login])).toMatchObject({

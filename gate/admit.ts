@@ -46,6 +46,9 @@ export interface Link {
   kind: 'identify' | 'alias'
   from: Buffer
   to: Buffer
+  /** Times of the first and the last event of the batch that assert it, milliseconds since 1970. */
+  firstTs: number
+  lastTs: number
 }
 
 export interface Rejected {

@@ -21,7 +21,7 @@ interface Group {
   person: Person
   seen: Set<string>
   /** Links made, so that each is made once. */
-  linked: Set<string>
+  linked: Map<string, Link>
   /** The ids of the person's first event: user, anonymous, previous, device, session, order. */
   first: readonly string[]
   /** Ids that not all of the person's events have. */
@@ -45,7 +45,7 @@ export function createGrouping(lookupKey: Buffer): Grouping {
     let group = groups.get(key)
     if (!group) {
       const person = { handle: handleOf(kind, id), links: [], events: [], rejectedIds: [] }
-      group = { person, seen: new Set(), linked: new Set(), first: [], others: new Set() }
+      group = { person, seen: new Set(), linked: new Map(), first: [], others: new Set() }
       groups.set(key, group)
       persons.push(person)
     }
@@ -57,7 +57,7 @@ export function createGrouping(lookupKey: Buffer): Grouping {
     persons,
     join(raw, draft) {
       const group = groupOf(raw)
-      addLinks(raw, group, handleOf)
+      addLinks(raw, draft.ts, group, handleOf)
       if (raw.messageId !== '') {
         if (group.seen.has(raw.messageId)) return false
         group.seen.add(raw.messageId)
@@ -112,13 +112,19 @@ function createHandles(lookupKey: Buffer): HandleOf {
 type HandleOf = (kind: 'user' | 'anonymous', id: string) => Buffer
 
 /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
-function addLinks(raw: RawEvent, group: Group, handleOf: HandleOf): void {
+function addLinks(raw: RawEvent, ts: number, group: Group, handleOf: HandleOf): void {
   if ((raw.type !== 'identify' && raw.type !== 'alias') || raw.userId === '') return
   const add = (kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string) => {
     const key = `${kind} ${fromKind} ${id}`
-    if (group.linked.has(key)) return
-    group.linked.add(key)
-    group.person.links.push({ kind, from: handleOf(fromKind, id), to: group.person.handle })
+    const known = group.linked.get(key)
+    if (known) {
+      known.firstTs = Math.min(known.firstTs, ts)
+      known.lastTs = Math.max(known.lastTs, ts)
+      return
+    }
+    const link = { kind, from: handleOf(fromKind, id), to: group.person.handle, firstTs: ts, lastTs: ts }
+    group.linked.set(key, link)
+    group.person.links.push(link)
   }
   if (raw.anonymousId !== '') add(raw.type, 'anonymous', raw.anonymousId)
   if (raw.type === 'identify' || raw.previousId === '') return

@@ -7,7 +7,7 @@ import { TOPICS } from '../schemas/event-record.ts'
 import { createKafka, prefixed } from './client.ts'
 import { createHeldStates } from './held-states.ts'
 import { createStateLease, currentMoment } from './state-lease.ts'
-import { decodeState, decodeStateKey, type SubjectState } from './subject-states.ts'
+import { decodeState, decodeStateKey, FROM_LINKS, type SubjectState } from './subject-states.ts'
 
 /** Every state of the topic, in memory, and whether it may still be relied on. */
 export interface SubjectStates {
@@ -77,7 +77,8 @@ export async function followSubjectStates(
     endsAt: lease.endsAt,
     learnLinked(handles, state) {
       for (const handle of handles) {
-        if (held.set({ handle: handle.toString('latin1'), linked: true }, state)) options.onChange(handle)
+        if (held.set({ handle: handle.toString('latin1'), source: FROM_LINKS }, state))
+          options.onChange(handle)
       }
     },
     size: held.size,

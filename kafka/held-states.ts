@@ -1,6 +1,6 @@
 import type { StateKey, SubjectState } from './subject-states.ts'
 
-/** States in memory at most, about 150 bytes each. */
+/** States in memory at most, about 200 bytes each. */
 export const MAX_STATES = 1_000_000
 
 export interface HeldStates {
@@ -18,57 +18,78 @@ export interface HeldStates {
   isFull(): boolean
 }
 
-/** The states of all handles: what erasures say, and cutoffs that late links say. */
+/** What one source says of a handle; most handles have one. */
+interface Entry {
+  source: string
+  state: SubjectState
+  next: Entry | undefined
+}
+
+/** The states of all handles: a block goes before any cutoff, and a later cutoff before an earlier one. */
 export function createHeldStates(maxStates = MAX_STATES): HeldStates {
-  const said = new Map<string, SubjectState>()
-  const linked = new Map<string, SubjectState>()
+  const entries = new Map<string, Entry>()
+  let count = 0
   let version = 0
   let full = false
+
+  /** The chain of a handle without one source. */
+  const without = (entry: Entry | undefined, source: string): Entry | undefined =>
+    entry === undefined || entry.source === source
+      ? entry?.next
+      : { ...entry, next: without(entry.next, source) }
+
+  const put = (handle: string, chain: Entry | undefined) => {
+    if (chain) entries.set(handle, chain)
+    else entries.delete(handle)
+  }
   return {
-    isEmpty: () => said.size === 0 && linked.size === 0,
+    isEmpty: () => entries.size === 0,
     get(handle) {
-      if (said.size === 0 && linked.size === 0) return undefined
-      const key = handle.toString('latin1')
-      return strongest(said.get(key), linked.get(key))
+      if (entries.size === 0) return undefined
+      const first = entries.get(handle.toString('latin1'))
+      let strongest = first?.state
+      for (let entry = first?.next; entry; entry = entry.next)
+        if (isStronger(entry.state, strongest!)) strongest = entry.state
+      return strongest
     },
     version: () => version,
-    set(key, state) {
-      const states = key.linked ? linked : said
-      const known = states.get(key.handle)
-      if (state === null ? known === undefined : isSame(known, state)) return false
-      if (state !== null && known === undefined && said.size + linked.size >= maxStates) {
+    set({ handle, source }, state) {
+      const chain = entries.get(handle)
+      let known = chain
+      while (known && known.source !== source) known = known.next
+      if (state === null ? !known : known && isSame(known.state, state)) return false
+      if (state !== null && !known && count >= maxStates) {
         full = true
         return false
       }
-      if (state === null) states.delete(key.handle)
-      else states.set(key.handle, state)
+      const rest = known ? without(chain, source) : chain
+      put(handle, state === null ? rest : { source, state, next: rest })
+      count += (state === null ? 0 : 1) - (known ? 1 : 0)
       version++
       return true
     },
     expire(now) {
-      for (const states of [said, linked]) {
-        for (const [key, state] of states) if (state.s === 'cutoff' && state.until < now) states.delete(key)
+      for (const [handle, chain] of entries) {
+        let left: Entry | undefined = chain
+        for (let entry: Entry | undefined = chain; entry; entry = entry.next) {
+          if (entry.state.s !== 'cutoff' || entry.state.until >= now) continue
+          left = without(left, entry.source)
+          count--
+        }
+        if (left !== chain) put(handle, left)
       }
     },
-    size: () => said.size + linked.size,
+    size: () => count,
     isFull: () => full,
   }
 }
 
-function isSame(known: SubjectState | undefined, state: SubjectState): boolean {
-  return (
-    known !== undefined &&
-    known.s === state.s &&
-    known.at === state.at &&
-    (known.s !== 'cutoff' || state.s !== 'cutoff' || known.until === state.until)
-  )
+function isSame(one: SubjectState, other: SubjectState): boolean {
+  const until = (state: SubjectState) => (state.s === 'cutoff' ? state.until : 0)
+  return one.s === other.s && one.at === other.at && until(one) === until(other)
 }
 
-/** A block before any cutoff, then the later cutoff. */
-function strongest(
-  said: SubjectState | undefined,
-  linked: SubjectState | undefined,
-): SubjectState | undefined {
-  if (!said || !linked || said.s === 'blocked') return said ?? linked
-  return linked.s === 'blocked' || linked.at > said.at ? linked : said
+function isStronger(one: SubjectState, other: SubjectState): boolean {
+  if (one.s !== other.s) return one.s === 'blocked'
+  return one.at > other.at
 }

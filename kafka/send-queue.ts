@@ -9,7 +9,8 @@ const MAX_SENDS_IN_FLIGHT = 5
 const LINGER_MS = 12
 
 export interface SendQueue {
-  send(messages: EventMessage[]): Promise<void>
+  /** @param expiresAt by performance.now(): what has not left by then fails, and never leaves. */
+  send(messages: EventMessage[], expiresAt?: number): Promise<void>
   pendingBytes(): number
   close(): Promise<void>
 }
@@ -17,6 +18,7 @@ export interface SendQueue {
 interface Waiting {
   message: EventMessage
   bytes: number
+  expiresAt: number
   settle(error?: unknown): void
 }
 
@@ -25,7 +27,8 @@ interface Waiting {
  * current turn of the event loop; otherwise it waits for a full one, for `LINGER_MS`, or for a send to finish.
  */
 export function createSendQueue(deps: {
-  transmit(messages: EventMessage[]): Promise<void>
+  /** @param expiresAt of the first that expires. */
+  transmit(messages: EventMessage[], expiresAt: number): Promise<void>
   maxPendingBytes: number
 }): SendQueue {
   const waiting: Waiting[] = []
@@ -50,16 +53,30 @@ export function createSendQueue(deps: {
 
   const transmit = async (taken: Waiting[]) => {
     inFlight++
+    // A process that stood still wakes here with records of long ago: the last look before they leave.
+    const now = performance.now()
+    const timely = taken.every((one) => one.expiresAt >= now)
+      ? taken
+      : taken.filter((one) => one.expiresAt >= now)
     let failure: unknown
     try {
-      await deps.transmit(taken.map(({ message }) => message))
+      if (timely.length > 0) {
+        const expiresAt = timely.reduce(
+          (first, one) => Math.min(first, one.expiresAt),
+          Number.POSITIVE_INFINITY,
+        )
+        await deps.transmit(
+          timely.map(({ message }) => message),
+          expiresAt,
+        )
+      }
     } catch (error) {
       failure = error
     }
     inFlight--
     for (const one of taken) {
       pending -= one.bytes
-      one.settle(failure)
+      one.settle(one.expiresAt < now ? new EbbError('produce_expired', 'waited too long for Kafka') : failure)
     }
     if (closed || isFull() || linger === undefined) flush()
     if (pending === 0) whenIdle?.()
@@ -94,7 +111,7 @@ export function createSendQueue(deps: {
   }
 
   return {
-    send(messages) {
+    send(messages, expiresAt = Number.POSITIVE_INFINITY) {
       if (closed) return Promise.reject(new EbbError('producer_closed', 'the producer is closed'))
       if (messages.length === 0) return Promise.resolve()
       const bytes = messages.map(sizeOf)
@@ -113,7 +130,7 @@ export function createSendQueue(deps: {
           else reject(failure)
         }
         messages.forEach((message, index) => {
-          waiting.push({ message, bytes: bytes[index]!, settle })
+          waiting.push({ message, bytes: bytes[index]!, expiresAt, settle })
         })
         schedule()
       })

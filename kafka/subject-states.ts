@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { createKafka, createPartitioner, prefixed } from './client.ts'
 
-/** Bytes of a handle: the key of a person's state. */
+/** Bytes of a handle, with which the key of a state begins. */
 export const HANDLE_BYTES = 32
 
 /**
@@ -21,23 +22,33 @@ const State = z.discriminatedUnion('s', [
 ])
 
 /**
- * A state that a collector concludes from a late link stands under a key of its own, so that it never takes the place of
- * what an erasure says of the same handle.
+ * Behind the handle, a key names who says it, so that nobody takes the place of another: several requests may have the
+ * same person, each blocks, lifts and closes for itself. `L` is what collectors conclude from late links.
  */
-const LINKED_SUFFIX = Buffer.from('L')
+const LINK_SOURCE = Buffer.from('L')
+const REQUEST_SOURCE_BYTES = 8
 
 export interface StateKey {
   /** Handle as latin1. */
   handle: string
-  /** Concluded from a link, not said by an erasure. */
-  linked: boolean
+  /** Who says it, as latin1. */
+  source: string
 }
+
+/** Source of the states that collectors conclude from late links. */
+export const FROM_LINKS = LINK_SOURCE.toString('latin1')
 
 /** @returns undefined for a key that is none of ours. */
 export function decodeStateKey(key: Buffer | null): StateKey | undefined {
-  if (key?.length === HANDLE_BYTES) return { handle: key.toString('latin1'), linked: false }
-  const isLinked = key?.length === HANDLE_BYTES + 1 && key.subarray(HANDLE_BYTES).equals(LINKED_SUFFIX)
-  return isLinked ? { handle: key.toString('latin1', 0, HANDLE_BYTES), linked: true } : undefined
+  const sourceBytes = (key?.length ?? 0) - HANDLE_BYTES
+  if (!key || (sourceBytes !== LINK_SOURCE.length && sourceBytes !== REQUEST_SOURCE_BYTES)) return undefined
+  return { handle: key.toString('latin1', 0, HANDLE_BYTES), source: key.toString('latin1', HANDLE_BYTES) }
+}
+
+/** The key under which a request speaks of a handle; the request's id cannot be read off it. */
+export function requestKey(requestId: string, handle: Buffer): Buffer {
+  const source = createHash('sha256').update(requestId.toLowerCase()).update(handle).digest()
+  return Buffer.concat([handle, source.subarray(0, REQUEST_SOURCE_BYTES)])
 }
 
 /** A state that this release cannot read blocks: to let somebody's data in by mistake cannot be undone. */
@@ -50,11 +61,16 @@ export function decodeState(value: Buffer | null): SubjectState | null {
   }
 }
 
+/** Each resolves once every in-sync replica has it. Handles have 32 bytes. */
 export interface SubjectStatePublisher {
-  /** Resolves once every in-sync replica has the states; null withdraws all that is known of a handle. */
-  publish(handles: readonly Buffer[], state: SubjectState | null): Promise<void>
-  /** What a late link says: a cutoff that takes no erasure's place. */
+  /** What a request says of these handles, in the place of what it said before. */
+  publish(requestId: string, handles: readonly Buffer[], state: SubjectState): Promise<void>
+  /** The request says nothing of these handles any more. */
+  withdraw(requestId: string, handles: readonly Buffer[]): Promise<void>
+  /** What a late link says. */
   publishLinked(handles: readonly Buffer[], state: SubjectState & { s: 'cutoff' }): Promise<void>
+  /** No link says anything any more: an erasure of these handles' own has closed. */
+  withdrawLinked(handles: readonly Buffer[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -79,16 +95,22 @@ export async function createSubjectStatePublisher(
     }
   }
   return {
-    publish: (handles, state) => write(state === null ? handles.flatMap(bothKeys) : handles, state),
-    publishLinked: (handles, state) => write(handles.map(linkedKey), state),
+    publish: (requestId, handles, state) =>
+      write(
+        handles.map((one) => requestKey(requestId, one)),
+        state,
+      ),
+    withdraw: (requestId, handles) =>
+      write(
+        handles.map((one) => requestKey(requestId, one)),
+        null,
+      ),
+    publishLinked: (handles, state) => write(handles.map(linkKey), state),
+    withdrawLinked: (handles) => write(handles.map(linkKey), null),
     close: () => producer.disconnect(),
   }
 }
 
-function linkedKey(handle: Buffer): Buffer {
-  return Buffer.concat([handle, LINKED_SUFFIX])
-}
-
-function bothKeys(handle: Buffer): Buffer[] {
-  return [handle, linkedKey(handle)]
+function linkKey(handle: Buffer): Buffer {
+  return Buffer.concat([handle, LINK_SOURCE])
 }

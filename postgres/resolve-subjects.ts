@@ -17,8 +17,10 @@ export interface SubjectResolver {
    * @throws EbbError `subjects_unavailable` when a handle is not cached and Postgres is away: retry later.
    */
   resolve(handles: readonly Buffer[], app: string): SubjectKeys[] | Promise<SubjectKeys[]>
-  /** Drops a person from the cache, so that the next event asks Postgres again. */
+  /** Drops a person from the cache, and from look-ups under way, so that the next event asks Postgres again. */
   forget(handle: Buffer): void
+  /** Looks handles up as `resolve` would, and makes nobody. @throws EbbError `subjects_unavailable` */
+  glance(handles: readonly Buffer[]): Promise<void>
   /** People in the cache. */
   cached(): number
 }
@@ -30,6 +32,11 @@ export interface ResolverDeps {
   /** People kept in memory, about 200 bytes each. Default 200,000. */
   capacity?: number
   windowMs?: number
+  /**
+   * By Postgres's clock nobody is made after this moment (milliseconds since 1970): who slept since it looked whether a
+   * person is blocked must not make them anew. Default: never too late.
+   */
+  mayCreateUntil?: () => number
 }
 
 interface Miss {
@@ -51,11 +58,25 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
     concurrency: 2,
     pendingLimit: PENDING_LIMIT,
   })
-  const ask = async (handle: Buffer, key: string, app: string): Promise<SubjectKeys> => {
-    const keys = await look(key, { handle, app })
+  // Look-ups under way whose person changed meanwhile: what they find may be of before.
+  const asked = new Map<string, { stale: boolean }>()
+  const ask = async (handle: Buffer, key: string, app: string, tries = 3): Promise<SubjectKeys> => {
+    const question = asked.get(key) ?? { stale: false }
+    asked.set(key, question)
+    const keys = await look(key, { handle, app }).finally(() => {
+      if (asked.get(key) === question) asked.delete(key)
+    })
+    if (question.stale) {
+      if (tries === 1) throw new EbbError('subjects_unavailable', 'a person changes all the time')
+      return ask(handle, key, app, tries - 1)
+    }
     known.set(key, pack(keys))
     return keys
   }
+  const glanceAt = batchMisses<Miss, true>(
+    (misses) => readSubjects(deps.postgres, misses).then(() => misses.map(() => true)),
+    { windowMs: deps.windowMs ?? 2, batchSize: 1_000, concurrency: 2, pendingLimit: PENDING_LIMIT },
+  )
   return {
     resolve(handles, app) {
       const found: (SubjectKeys | Promise<SubjectKeys>)[] = []
@@ -68,7 +89,19 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
       }
       return complete ? (found as SubjectKeys[]) : Promise.all(found)
     },
-    forget: (handle) => known.delete(handle.toString('latin1')),
+    forget(handle) {
+      const key = handle.toString('latin1')
+      known.delete(key)
+      const question = asked.get(key)
+      if (question) question.stale = true
+    },
+    async glance(handles) {
+      try {
+        await Promise.all(handles.map((handle) => glanceAt(handle.toString('latin1'), { handle, app: '' })))
+      } catch (cause) {
+        throw new EbbError('subjects_unavailable', 'subjects cannot be looked up', { cause })
+      }
+    },
     cached: () => known.size(),
   }
 }
@@ -127,7 +160,7 @@ async function readSubjects(postgres: Postgres, misses: Miss[]): Promise<Map<str
  * 1. secrets into the keyring, committed: a crash here leaves secrets that no one uses;
  * 2. people into `subjects`, where a handle that another collector made meanwhile stays as it is;
  * 3. handles lost to another collector are read again, so that both go on with the one stored secret. It is there:
- *    the other, too, wrote it first.
+ *    the other, too, wrote it first. Who comes too late to make anybody finds nobody: `subjects_unavailable`.
  * The other order would show a person without a secret, and their first event could not be tokenised.
  * @param ids gets the new people's subject ids, by handle. @returns secrets of those that this call made, by subject id.
  */
@@ -146,8 +179,14 @@ async function createSubjects(
     'create_subjects',
     `INSERT INTO subjects (handle, app, subject_id)
      SELECT * FROM unnest($1::bytea[], $2::text[], $3::uuid[])
+     WHERE $4::double precision IS NULL OR clock_timestamp() < to_timestamp($4 / 1000)
      ON CONFLICT (handle) DO NOTHING RETURNING handle, subject_id`,
-    [ordered.map((one) => one.handle), ordered.map((one) => one.app), ordered.map((one) => one.subjectId)],
+    [
+      ordered.map((one) => one.handle),
+      ordered.map((one) => one.app),
+      ordered.map((one) => one.subjectId),
+      deps.mayCreateUntil?.() ?? null,
+    ],
   )
   for (const row of inserted) ids.set(row.handle.toString('latin1'), row.subject_id)
   const lost = ordered.filter((one) => !ids.has(one.handle.toString('latin1')))

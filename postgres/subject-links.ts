@@ -1,6 +1,6 @@
 import { EbbError } from '../runtime/errors.ts'
 import { batchMisses } from './batch-misses.ts'
-import type { Postgres } from './client.ts'
+import type { TransactingPostgres } from './client.ts'
 import { createRecentMap } from './recent-map.ts'
 
 /** A link that a person asserted (login, alias); both handles have their row in `subjects`. */
@@ -18,11 +18,13 @@ export interface LinkWriter {
    * @throws EbbError `subjects_unavailable`
    */
   write(links: readonly SubjectLink[], app: string): Promise<void> | undefined
+  /** Drops what was stored lately: links of a person who was erased must be written anew when they return. */
+  forget(): void
 }
 
 /** Batches links as misses are batched: each identify call of a session repeats its link, and only the first is written. */
-export function createLinkWriter(postgres: Postgres, capacity = 100_000): LinkWriter {
-  const stored = createRecentMap<true>(capacity)
+export function createLinkWriter(postgres: TransactingPostgres, capacity = 100_000): LinkWriter {
+  let stored = createRecentMap<true>(capacity)
   const store = batchMisses<{ link: SubjectLink; app: string }, true>(
     (items) => insertLinks(postgres, items),
     {
@@ -40,35 +42,70 @@ export function createLinkWriter(postgres: Postgres, capacity = 100_000): LinkWr
         if (!stored.get(key)) missing.set(key, link)
       }
       if (missing.size === 0) return undefined
+      const remembered = stored
       const writes = [...missing].map(async ([key, link]) => {
         await store(key, { link, app })
-        stored.set(key, true)
+        remembered.set(key, true)
       })
       return Promise.all(writes).then(() => {})
+    },
+    forget() {
+      stored = createRecentMap<true>(capacity)
     },
   }
 }
 
-async function insertLinks(postgres: Postgres, items: { link: SubjectLink; app: string }[]): Promise<true[]> {
-  try {
-    await postgres.query(
-      'create_links',
-      `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)
-       SELECT link.app, f.subject_id, t.subject_id, link.kind, true
-       FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[]) AS link (app, "from", "to", kind)
-       JOIN subjects f ON f.handle = link."from"
-       JOIN subjects t ON t.handle = link."to"
-       ORDER BY 2, 3, 4
-       ON CONFLICT DO NOTHING`,
-      [
-        items.map((item) => item.app),
-        items.map((item) => item.link.from),
-        items.map((item) => item.link.to),
-        items.map((item) => item.link.kind),
-      ],
-    )
-  } catch (cause) {
-    throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
+/** Tries when a block walked the other way at the same moment, and Postgres ended one of the two. */
+const DEADLOCK_TRIES = 4
+
+async function insertLinks(
+  postgres: TransactingPostgres,
+  items: { link: SubjectLink; app: string }[],
+): Promise<true[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await postgres.transaction((within) => insertUnblocked(within, items))
+      return items.map(() => true)
+    } catch (cause) {
+      const isDeadlock = cause instanceof EbbError && cause.message.includes('40P01')
+      if (isDeadlock && tries < DEADLOCK_TRIES) continue
+      throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
+    }
   }
-  return items.map(() => true)
+}
+
+/**
+ * Both ends are locked (shared) before anyone asks whether one is blocked, by a statement of its own that sees what was
+ * committed meanwhile: a block that comes later waits for this commit and finds the link, one that came before refuses it. A
+ * refused link is no error: its person is being erased, and the answer tells nobody.
+ */
+async function insertUnblocked(
+  within: Pick<TransactingPostgres, 'query'>,
+  items: { link: SubjectLink; app: string }[],
+): Promise<void> {
+  const handles = items.flatMap(({ link }) => [link.from, link.to])
+  await within.query(
+    'lock_link_ends',
+    'SELECT 1 FROM subjects WHERE handle = ANY($1::bytea[]) ORDER BY handle FOR SHARE',
+    [handles],
+  )
+  await within.query(
+    'create_links',
+    `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)
+     SELECT link.app, f.subject_id, t.subject_id, link.kind, true
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[]) AS link (app, "from", "to", kind)
+     JOIN subjects f ON f.handle = link."from"
+     JOIN subjects t ON t.handle = link."to"
+     WHERE NOT EXISTS (
+       SELECT FROM subject_blocks b WHERE b.subject_id = f.subject_id OR b.subject_id = t.subject_id
+     )
+     ORDER BY 2, 3, 4
+     ON CONFLICT DO NOTHING`,
+    [
+      items.map((item) => item.app),
+      items.map((item) => item.link.from),
+      items.map((item) => item.link.to),
+      items.map((item) => item.link.kind),
+    ],
+  )
 }

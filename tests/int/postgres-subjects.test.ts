@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import { createApp, findAppsByWriteKey, hashWriteKey, listApps } from '../../postgres/apps.ts'
-import { createPostgres, type Postgres } from '../../postgres/client.ts'
+import { createPostgres, type Postgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { createFileKeyProvider } from '../../postgres/file-key-provider.ts'
 import type { KeyProvider } from '../../postgres/key-provider.ts'
 import { KEY_SHARDS, type Keyring, openKeyring } from '../../postgres/keyring.ts'
@@ -14,7 +14,7 @@ import { createLinkWriter } from '../../postgres/subject-links.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
-let postgres: Postgres
+let postgres: TransactingPostgres
 let keyringPostgres: Postgres
 let provider: KeyProvider
 let keyring: Keyring
