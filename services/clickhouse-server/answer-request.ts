@@ -13,12 +13,14 @@ import { runInsert } from './run-insert.ts'
 import { type ResultSink, runSelect } from './run-select.ts'
 import type { SessionPool, SessionUse } from './session-pool.ts'
 import type { Spool } from './spool-body.ts'
+import type { PartSpreader } from './spread-parts.ts'
 import { authenticate, type User } from './users.ts'
 
 export interface ServerDeps {
   engine: Engine
   pool: SessionPool
   spool: Spool
+  parts: PartSpreader
   users: User[]
   restricted: RestrictedUsers
   /** Beside loopback, the hosts of requests without a password; see refuse-foreign.ts. */
@@ -30,6 +32,8 @@ const STREAMED = new Set(['SELECT', 'WITH', 'FROM'])
 
 /** Statements that GET may carry: whoever follows a link must not change anything. */
 const READING = new Set([...STREAMED, 'SHOW', 'DESCRIBE', 'DESC', 'EXISTS', 'EXPLAIN', 'CHECK', 'USE', 'SET'])
+
+const MAKING_TABLES = new Set(['CREATE', 'ATTACH', 'RESTORE'])
 
 const CONTENT_TYPES = new Map([
   ['JSON', 'application/json; charset=UTF-8'],
@@ -184,6 +188,7 @@ async function answerStatement(
       await plain(connection, before + statement.sql)
     }
   })
+  if (MAKING_TABLES.has(statement.verb)) void deps.parts.spread()
 }
 
 /** Runs `work` in the request's session, if it names one; its settings last for the request only. */

@@ -13,6 +13,7 @@ import { repairDedupLogs } from './repair-dedup-log.ts'
 import { createRestrictedUsers } from './restricted-user.ts'
 import { CONCURRENCY, createSessionPool } from './session-pool.ts'
 import { createSpool } from './spool-body.ts'
+import { createPartSpreader } from './spread-parts.ts'
 import { listUsers, type User } from './users.ts'
 import { writeConfig } from './write-config.ts'
 
@@ -42,8 +43,10 @@ async function main(): Promise<void> {
   const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
   const restricted = await createRestrictedUsers(engine)
+  const parts = createPartSpreader(dataPath)
+  void parts.spread()
   const allowedHosts = values['allow-hosts'].split(',').filter(Boolean)
-  const server = createHttpServer({ engine, pool, spool, users, restricted, allowedHosts })
+  const server = createHttpServer({ engine, pool, spool, parts, users, restricted, allowedHosts })
   server.once('error', (error) => die(`cannot listen on ${values.host}:${values.port}: ${error.message}`))
   server.listen(Number(values.port), values.host, () => {
     const { port } = server.address() as AddressInfo

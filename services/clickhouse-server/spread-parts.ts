@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface PartSpreader {
+  /** Looks for tables that are new since the last call. Never fails. */
+  spread(): Promise<void>
+}
+
+/**
+ * Asks ext4 to spread each table's parts over the disk's block groups (`chattr +T`: a part is the top of a hierarchy of its
+ * own). Without a journal, ext4 passes over every inode that was freed within the last minutes, one by one, each time it makes
+ * a file, and as a rule it stays in the folder's group. Some hundred files a second come and go with the parts: after a minute a
+ * third of the server's CPU went into finding a free inode, and inserts waited for seconds.
+ * Other file systems have no such flag and no such need: what they answer is not looked at.
+ */
+export function createPartSpreader(dataPath: string): PartSpreader {
+  const done = new Set<string>()
+  return {
+    async spread() {
+      const fresh = (await listTableFolders(dataPath)).filter((folder) => !done.has(folder))
+      if (fresh.length === 0) return
+      for (const folder of fresh) done.add(folder)
+      await new Promise<void>((resolve) => execFile('chattr', ['+T', ...fresh], () => resolve()))
+    },
+  }
+}
+
+/** `store/<three digits>/<uuid>` is where the engine keeps a table's parts. */
+async function listTableFolders(dataPath: string): Promise<string[]> {
+  const store = join(dataPath, 'store')
+  const groups = await readdir(store).catch(() => [])
+  const tables = await Promise.all(
+    groups.map(async (group) => {
+      const names = await readdir(join(store, group)).catch(() => [])
+      return names.map((name) => join(store, group, name))
+    }),
+  )
+  return tables.flat()
+}
