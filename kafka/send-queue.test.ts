@@ -9,7 +9,7 @@ const message = (bytes = 100): EventMessage => ({
   partition: 0,
   headers: {},
 })
-const turn = () => new Promise((resolve) => setTimeout(resolve, 15))
+const turn = () => new Promise((resolve) => setTimeout(resolve, 40))
 
 /** A queue whose sends are answered by hand. */
 function byHand(maxPendingBytes = 1_000_000) {

@@ -6,7 +6,11 @@ const MAX_RECORDS_A_SEND = 300
 /** A send makes one record batch a partition, which must stay below the topic's `max.message.bytes`. */
 const MAX_BYTES_A_SEND = 2 * 1024 * 1024
 const MAX_SENDS_IN_FLIGHT = 5
-const LINGER_MS = 12
+/**
+ * From one send to the next that is not full. A produce request costs both sides the same, be it small or large: without this pause a
+ * load of 15,000 events/s cost the broker more CPU than one of 45,000.
+ */
+const LINGER_MS = 25
 
 export interface SendQueue {
   /** @param expiresAt by performance.now(): what has not left by then fails, and never leaves. */
@@ -23,8 +27,8 @@ interface Waiting {
 }
 
 /**
- * Gathers the messages of many callers into few sends. With nothing in flight a send starts at the end of the
- * current turn of the event loop; otherwise it waits for a full one, for `LINGER_MS`, or for a send to finish.
+ * Gathers the messages of many callers into few sends. A send starts at the end of the current turn of the event loop
+ * when none has started for `LINGER_MS`; otherwise it waits for that, or until it is full.
  */
 export function createSendQueue(deps: {
   /** @param expiresAt of the first that expires. */
@@ -37,6 +41,7 @@ export function createSendQueue(deps: {
   let inFlight = 0
   let closed = false
   let soon = false
+  let lastFlush = Number.NEGATIVE_INFINITY
   let linger: NodeJS.Timeout | undefined
   let whenIdle: (() => void) | undefined
 
@@ -86,6 +91,7 @@ export function createSendQueue(deps: {
   const flush = () => {
     clearTimeout(linger)
     linger = undefined
+    if (waiting.length > 0) lastFlush = performance.now()
     while (waiting.length > 0 && inFlight < MAX_SENDS_IN_FLIGHT) {
       const taken = takeOne()
       for (const one of taken) waitingBytes -= one.bytes
@@ -96,9 +102,10 @@ export function createSendQueue(deps: {
   const isFull = () => waiting.length >= MAX_RECORDS_A_SEND || waitingBytes >= MAX_BYTES_A_SEND
 
   const schedule = () => {
+    const rest = lastFlush + LINGER_MS - performance.now()
     if (isFull()) {
       flush()
-    } else if (inFlight === 0) {
+    } else if (rest <= 0) {
       if (soon) return
       soon = true
       setImmediate(() => {
@@ -106,7 +113,7 @@ export function createSendQueue(deps: {
         flush()
       })
     } else {
-      linger ??= setTimeout(flush, LINGER_MS)
+      linger ??= setTimeout(flush, rest)
     }
   }
 
