@@ -123,7 +123,6 @@ export interface ErasureActivities {
   enqueue(input: { requestId: string; stage: ErasureStage }): Promise<void>
   /** Certificate 1 is out: the block becomes a cutoff in time, so that a person who returns is a new subject. */
   liftBlock(input: { requestId: string }): Promise<void>
-  listHorizons(input: { requestId: string }): Promise<ErasureHorizon[]>
   /** Journal entry, cutoff states and the request key go; called when every horizon has been found gone. */
   closeRequest(input: { requestId: string }): Promise<void>
   raiseErasureAlert(input: {

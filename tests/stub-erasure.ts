@@ -117,10 +117,6 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     async liftBlock() {
       call('liftBlock')
     },
-    async listHorizons() {
-      call('listHorizons')
-      return []
-    },
     async closeRequest() {
       call('closeRequest')
     },

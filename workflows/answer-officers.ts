@@ -22,7 +22,7 @@ import type { ErasureTracker } from './track-erasure.ts'
 export const cancelUpdate = defineUpdate<void>(ERASURE_MESSAGES.cancel)
 export const refuseUpdate = defineUpdate<void, [Refusal]>(ERASURE_MESSAGES.refuse)
 export const placeHoldUpdate = defineUpdate<string, [HoldWish]>(ERASURE_MESSAGES.placeHold)
-export const releaseHoldUpdate = defineUpdate<void, [string]>(ERASURE_MESSAGES.releaseHold)
+export const releaseHoldUpdate = defineUpdate<void, [{ holdId: string }]>(ERASURE_MESSAGES.releaseHold)
 export const retryStoreUpdate = defineUpdate<void>(ERASURE_MESSAGES.retryStore)
 export const batchDoneSignal = defineSignal<[BatchDone]>(ERASURE_MESSAGES.batchDone)
 
@@ -55,7 +55,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     if (!open || desk.ending)
       refuse('too_late', 'the request has gone past the point where this can be asked')
   }
-  const requireHold = (holdId: string) => {
+  const requireHold = ({ holdId }: { holdId: string }) => {
     if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
   }
 
@@ -98,7 +98,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   )
   setHandler(
     releaseHoldUpdate,
-    (holdId) => {
+    ({ holdId }) => {
       desk.holds.get(holdId)!.released = true
     },
     { validator: requireHold, description: 'Ends a hold before its time; what it held is erased.' },
@@ -110,7 +110,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     },
     {
       validator() {
-        if (!track.status.blockedStore) refuse('not_blocked', 'the request is not blocked on a store')
+        if (!track.status.blockedStore) refuse('not_stuck', 'the request is not blocked on a store')
       },
       description: 'Tries the store again that the request is blocked on, now.',
     },
@@ -126,5 +126,5 @@ function refuse(code: string, message: string): never {
 }
 
 function requireFaultless(fault: string | undefined): void {
-  if (fault) refuse('bad_request', fault)
+  if (fault) refuse('invalid_message', fault)
 }

@@ -14,7 +14,7 @@ const endless = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval:
  * Per request they are most of the steps, so they decide how many requests a server carries.
  */
 export const brief = proxyLocalActivities<
-  Pick<ErasureActivities, 'openRequest' | 'setState' | 'placeHold' | 'enqueue' | 'listHorizons'>
+  Pick<ErasureActivities, 'openRequest' | 'setState' | 'placeHold' | 'enqueue'>
 >({ startToCloseTimeout: '20s', localRetryThreshold: '10s', retry: endless })
 
 /** Effects in several engines for one request: seconds; a hung connection is given up after two minutes. */

@@ -138,7 +138,7 @@ describe('grace', () => {
     const { journal, result } = await runSaga({ graceMs: 5 * HOUR }, async (saga) => {
       await untilStage(saga, /grace/)
       expect(await refusal(saga.executeUpdate('refuse', { args: [{ article: '', reason: 'no' }] }))).toBe(
-        'bad_request',
+        'invalid_message',
       )
       await saga.executeUpdate('refuse', {
         args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
@@ -162,7 +162,7 @@ describe('grace', () => {
         placedBy: 'x',
       }
       expect(await refusal(saga.executeUpdate('placeHold', { args: [hold] }))).toBe('too_late')
-      expect(await refusal(saga.executeUpdate('retryStore'))).toBe('not_blocked')
+      expect(await refusal(saga.executeUpdate('retryStore'))).toBe('not_stuck')
     })
   })
 })
@@ -204,8 +204,10 @@ describe('a hold', () => {
       const holdId = await place(saga, 365 * DAY)
       await clock.environment.sleep('3h')
       await untilStage(saga, /held/)
-      expect(await refusal(saga.executeUpdate('releaseHold', { args: ['another'] }))).toBe('hold_unknown')
-      await saga.executeUpdate('releaseHold', { args: [holdId] })
+      expect(await refusal(saga.executeUpdate('releaseHold', { args: [{ holdId: 'another' }] }))).toBe(
+        'hold_unknown',
+      )
+      await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
     })
     expect(hours / 24).toBeLessThan(10)
   })
@@ -214,7 +216,7 @@ describe('a hold', () => {
     await runSaga({ graceMs: HOUR }, async (saga) => {
       await untilStage(saga, /grace/)
       const hold = { fields: [], article: 'GDPR Art. 17(3)(e)', untilMs: 1, placedBy: 'officer' }
-      expect(await refusal(saga.executeUpdate('placeHold', { args: [hold] }))).toBe('bad_request')
+      expect(await refusal(saga.executeUpdate('placeHold', { args: [hold] }))).toBe('invalid_message')
     })
   })
 })
