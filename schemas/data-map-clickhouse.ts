@@ -134,6 +134,33 @@ export const clickhousePlaces: readonly DataPlace[] = [
     { 'pseudonymous link': 'hash', bookkeeping: 'partition offset', time: 'at' },
   ),
   ...table(
+    {
+      object: 'erase_tokens',
+      purpose: 'who is erased by the batch under way',
+      retention: 'until the rows of its batch are gone',
+      erasure: 'expires by itself',
+    },
+    { pseudonym: 'token', bookkeeping: 'batch' },
+  ),
+  ...table(
+    {
+      object: 'erase_days',
+      purpose: 'days whose aggregates are to be counted again',
+      retention: 'until they are',
+      erasure: 'expires by itself',
+    },
+    { 'aggregate count': 'app day', bookkeeping: 'batch' },
+  ),
+  ...table(
+    {
+      object: 'erase_parts',
+      purpose: 'evidence for the receipts of the batch under way',
+      retention: 'until the batch is done',
+      erasure: 'holds no person',
+    },
+    { bookkeeping: 'batch table part' },
+  ),
+  ...table(
     { object: 'migrations', purpose: 'schema version', retention: 'no end', erasure: 'holds no person' },
     { bookkeeping: 'version name checksum applied_at' },
   ),

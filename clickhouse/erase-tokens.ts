@@ -1,0 +1,62 @@
+import { Readable } from 'node:stream'
+import { EbbError } from '../runtime/errors.ts'
+import type { ClickHouseClient } from './client.ts'
+
+const TOKEN_BYTES = 16
+
+/** Written again without a word: a repeat must not be taken for a known block. */
+export const REPEATABLE_INSERT = {
+  async_insert: 0,
+  wait_end_of_query: 1,
+  insert_deduplicate: 0,
+  deduplicate_insert: 'disable',
+} as const
+
+/** Partition changes wait for every replica. */
+export const EVERY_REPLICA = { alter_sync: '2' } as const
+
+/** @throws EbbError `batch_unknown` unless the id is a UUID, with a suffix perhaps; it is then safe inside a statement. */
+export function checkBatch(batch: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[a-z]{1,20})?$/.test(batch))
+    throw new EbbError('batch_unknown', 'a batch is named by a UUID')
+  return batch
+}
+
+/**
+ * Puts the tokens (16 bytes each) of a batch where deletions read them. As a binary body: no statement holds one. May be
+ * repeated; a token that is there twice does no harm. @throws EbbError `batch_unknown`
+ */
+export async function putTokens(
+  client: ClickHouseClient,
+  batch: string,
+  tokens: readonly Buffer[],
+): Promise<void> {
+  checkBatch(batch)
+  if (tokens.length === 0) return
+  const name = Buffer.from(batch)
+  const rows = tokens.map((token) => {
+    if (token.length !== TOKEN_BYTES) throw new EbbError('bad_rows', 'a token has 16 bytes')
+    return Buffer.concat([Buffer.of(name.length), name, token])
+  })
+  const answer = await client.exec({
+    query: 'INSERT INTO erase_tokens (batch, token) FORMAT RowBinary',
+    values: Readable.from([Buffer.concat(rows)], { objectMode: false }),
+    clickhouse_settings: REPEATABLE_INSERT,
+  })
+  for await (const _ of answer.stream);
+}
+
+export type BatchTable = 'erase_tokens' | 'erase_days' | 'erase_parts'
+
+/** Drops what a table keeps of a batch. Its parts leave the disk as all inactive ones do: see await-parts-gone.ts. */
+export async function dropBatch(client: ClickHouseClient, table: BatchTable, batch: string): Promise<void> {
+  await client.command({
+    query: `ALTER TABLE ${table} DROP PARTITION '${checkBatch(batch)}'`,
+    clickhouse_settings: EVERY_REPLICA,
+  })
+}
+
+/** The tokens of the batch leave the helper table, physically. */
+export function dropTokens(client: ClickHouseClient, batch: string): Promise<void> {
+  return dropBatch(client, 'erase_tokens', batch)
+}
