@@ -37,6 +37,8 @@ export function createKmsKeyProvider(options: KmsOptions): KeyProvider {
   const alive = `alias/${options.aliasPrefix}`
   const destroyed = `alias/${options.aliasPrefix}destroyed/`
   const describe = (alias: string) => describeKey(kms, alias)
+  /** Ends of waiting periods by alias; they do not change. */
+  const ends = new Map<string, number>()
   return {
     async createKey(name) {
       if (await describe(alive + name)) return
@@ -87,8 +89,10 @@ export function createKmsKeyProvider(options: KmsOptions): KeyProvider {
       for (const alias of await named('of aliases', () => listAliases(kms, alive))) {
         if (!alias.startsWith(destroyed)) listed.push({ name: alias.slice(alive.length), goneByMs: null })
         else {
-          const goneByMs = deletionOf(await describe(alias))
-          if (goneByMs !== null) listed.push({ name: alias.slice(destroyed.length), goneByMs })
+          const goneByMs = ends.get(alias) ?? deletionOf(await describe(alias))
+          if (goneByMs === null) continue
+          ends.set(alias, goneByMs)
+          listed.push({ name: alias.slice(destroyed.length), goneByMs })
         }
       }
       return listed
