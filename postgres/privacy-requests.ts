@@ -69,6 +69,8 @@ export interface RequestFilter {
   /** Apps; undefined is all of them. */
   apps?: readonly string[]
   states?: readonly RequestState[]
+  /** Requests received at this moment or later. */
+  since?: Date
   /** Requests received before this moment: pages go backwards in time. */
   before?: Date
   /** Default 100. */
@@ -84,9 +86,15 @@ export async function listRequests(
     'list_requests',
     `SELECT ${COLUMNS} FROM privacy_requests
      WHERE ($1::text[] IS NULL OR app = ANY($1)) AND ($2::text[] IS NULL OR state = ANY($2))
-       AND ($3::timestamptz IS NULL OR received_at < $3)
+       AND ($3::timestamptz IS NULL OR received_at < $3) AND ($5::timestamptz IS NULL OR received_at >= $5)
      ORDER BY received_at DESC, request_id LIMIT $4`,
-    [filter.apps ?? null, filter.states ?? null, filter.before ?? null, filter.limit ?? 100],
+    [
+      filter.apps ?? null,
+      filter.states ?? null,
+      filter.before ?? null,
+      filter.limit ?? 100,
+      filter.since ?? null,
+    ],
   )
   return rows.map(fromRow)
 }
@@ -134,14 +142,23 @@ export async function setState(
 }
 
 /** Adds to what the request remembers of its own way; never an identifier, a handle or a token. */
-export async function addProgress(
+export function addProgress(
   postgres: Postgres,
   requestId: string,
   more: Record<string, unknown>,
 ): Promise<void> {
+  return addProgressToAll(postgres, [requestId], more)
+}
+
+/** The same of many requests. */
+export async function addProgressToAll(
+  postgres: Postgres,
+  requestIds: readonly string[],
+  more: Record<string, unknown>,
+): Promise<void> {
   await postgres.query(
     'add_request_progress',
-    'UPDATE privacy_requests SET progress = progress || $2::jsonb WHERE request_id = $1',
-    [requestId, JSON.stringify(more)],
+    'UPDATE privacy_requests SET progress = progress || $2::jsonb WHERE request_id = ANY($1::uuid[])',
+    [requestIds, JSON.stringify(more)],
   )
 }

@@ -1,18 +1,24 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { EtlActivities } from '../../schemas/etl.ts'
 
 type Activity = (input: never) => Promise<unknown>
 
-/** Counts activities by name and result, and times them, for the worker's /metrics. */
-export function countActivities(activities: EtlActivities, registry: Registry): EtlActivities {
+/**
+ * Counts activities by name and result, and times them, for the worker's /metrics.
+ * @param family of the metrics' names: `etl`, `erasure`
+ */
+export function countActivities<A extends Record<keyof A, Activity>>(
+  activities: A,
+  registry: Registry,
+  family: string,
+): A {
   const total = new Counter({
-    name: 'ebb_etl_activities_total',
+    name: `ebb_${family}_activities_total`,
     help: 'Activity attempts by name and result.',
     labelNames: ['activity', 'result'],
     registers: [registry],
   })
   const seconds = new Histogram({
-    name: 'ebb_etl_activity_seconds',
+    name: `ebb_${family}_activity_seconds`,
     help: 'Duration of activity attempts.',
     labelNames: ['activity'],
     buckets: [0.01, 0.1, 1, 10, 60, 600],
@@ -34,5 +40,5 @@ export function countActivities(activities: EtlActivities, registry: Registry): 
       }
     },
   ])
-  return Object.fromEntries(counted) as EtlActivities
+  return Object.fromEntries(counted) as A
 }

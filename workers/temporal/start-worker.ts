@@ -11,6 +11,7 @@ import { bundleWorkflows } from './bundle-workflows.ts'
 import { countActivities } from './count-activities.ts'
 import { ensureSchedules } from './ensure-schedules.ts'
 import { ensureSearchAttributes } from './ensure-search-attributes.ts'
+import { openErasure } from './open-erasure.ts'
 
 /** A day's scan may take as long as the activity that waits for it (workflows/etl-activities.ts). */
 const QUERY_TIMEOUT_MS = 30 * 60_000
@@ -43,11 +44,13 @@ export async function startTemporalWorker(deps: {
   ])
 
   const clickhouse = createClickHouse(config, { requestTimeoutMs: QUERY_TIMEOUT_MS })
+  const reportsFolder = deps.reportsFolder ?? config.reportsFolder
+  const erasure = await openErasure({ config, logger, client, clickhouse, reportsFolder })
   const activities = createActivities({
     clickhouse,
     readIngestProgress: () => readIngestProgress(config, logger),
     readRejections: (from, to) => readRejections(config, logger, from, to),
-    reportsFolder: deps.reportsFolder ?? config.reportsFolder,
+    reportsFolder,
     logger,
     now: Date.now,
   })
@@ -56,9 +59,12 @@ export async function startTemporalWorker(deps: {
     namespace,
     taskQueue,
     workflowBundle,
-    activities: countActivities(activities, deps.metrics),
-    // Two days at a time a worker: each is a scan, and more only wait on the same disks.
-    maxConcurrentActivityTaskExecutions: 8,
+    activities: {
+      ...countActivities(activities, deps.metrics, 'etl'),
+      ...countActivities(erasure.activities, deps.metrics, 'erasure'),
+    },
+    // Steps of erasures are short and many; the long ones (a batch's stores, a day's scan) are few, by their workflows.
+    maxConcurrentActivityTaskExecutions: 32,
     shutdownGraceTime: '20s',
   })
   const ended = worker.run()
@@ -69,7 +75,7 @@ export async function startTemporalWorker(deps: {
     async stop() {
       worker.shutdown()
       await ended
-      await Promise.all([clickhouse.close(), native.close(), connection.close()])
+      await Promise.all([clickhouse.close(), erasure.close(), native.close(), connection.close()])
     },
   }
 }

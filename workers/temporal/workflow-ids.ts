@@ -36,6 +36,11 @@ export function businessReportWorkflowId(taskQueue: string, day: string): string
   return own(taskQueue, `business-report-${day}`)
 }
 
+/** One shared batch at a time in an installation. */
+export function eraseBatchWorkflowId(taskQueue: string): string {
+  return own(taskQueue, 'erase-batch')
+}
+
 function hour(value: number): string {
   return `${String(value).padStart(2, '0')}:00:00Z`
 }

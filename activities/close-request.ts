@@ -1,0 +1,50 @@
+import type { SubjectStatePublisher } from '../kafka/subject-states.ts'
+import type { TransactingPostgres } from '../postgres/client.ts'
+import { closeRow } from '../postgres/close-request.ts'
+import type { Keyring } from '../postgres/keyring.ts'
+import { readSealedMany } from '../postgres/privacy-requests.ts'
+import { faultPoint } from '../runtime/fault.ts'
+import type { S3 } from '../s3/client.ts'
+import { purgeJournalEntry } from '../s3/journal.ts'
+import type { ErasureActivities } from '../schemas/erasure.ts'
+
+export interface CloseDeps {
+  postgres: TransactingPostgres
+  keyring: Keyring
+  s3: S3
+  states: Pick<SubjectStatePublisher, 'withdraw' | 'withdrawLinked'>
+  /** Destroys secrets of the keyring by id, gathered, and rewrites the pages of the requests' table. */
+  destroyKey(id: string): Promise<void>
+}
+
+/**
+ * Every copy is gone: what Ebb kept to know that goes too. The row's sealed parts outlive the withdrawal of the states,
+ * since a repeat needs the handles; the key goes last, and a repeat after it finds nothing to do.
+ */
+export function createCloseRequest(deps: CloseDeps): ErasureActivities['closeRequest'] {
+  return async ({ requestId }) => {
+    const sealed = (await readSealedMany(deps, [requestId])).get(requestId)
+    if (sealed) {
+      const handles = sealed.handles.map((handle) => Buffer.from(handle, 'hex'))
+      await deps.states.withdraw(requestId, handles)
+      await deps.states.withdrawLinked(handles)
+      await purgeJournalEntry(deps.s3, requestId)
+    }
+    faultPoint('close.before-row')
+    await closeRow(deps.postgres, requestId)
+    await deps.destroyKey(requestId)
+  }
+}
+
+export type CancelDeps = Pick<CloseDeps, 'postgres' | 'destroyKey'> & {
+  withdrawBlock(requestId: string): Promise<void>
+}
+
+/** The request ends before anything was destroyed: the block is withdrawn, and the request's own key goes. */
+export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancelRequest'] {
+  return async ({ requestId, outcome, article }) => {
+    await deps.withdrawBlock(requestId)
+    await closeRow(deps.postgres, requestId, { outcome, article })
+    await deps.destroyKey(requestId)
+  }
+}

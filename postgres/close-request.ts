@@ -1,0 +1,22 @@
+import type { Postgres } from './client.ts'
+
+/**
+ * Ends a request: its sealed parts, and what would let a duplicate join it, go in one statement with the state. An earlier
+ * ending stays. @param ending default: closed
+ */
+export async function closeRow(
+  postgres: Postgres,
+  requestId: string,
+  ending: { outcome: 'closed' | 'cancelled' | 'refused'; article?: string | undefined } = {
+    outcome: 'closed',
+  },
+): Promise<void> {
+  await postgres.query(
+    'close_request',
+    `UPDATE privacy_requests
+     SET state = $2, article = COALESCE($3, article), closed_at = now(), stuck_store = NULL, blinds = '{}',
+       sealed = NULL, observed = NULL
+     WHERE request_id = $1 AND state NOT IN ('closed', 'cancelled', 'refused')`,
+    [requestId, ending.outcome, ending.article ?? null],
+  )
+}
