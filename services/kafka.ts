@@ -172,6 +172,10 @@ export function serverProperties(data: string, port: number, controllerPort: num
     'group.initial.rebalance.delay.ms': 0,
     // The default holds each offset commit back 5 ms; ingest declares its cuts by commits.
     'group.coordinator.append.linger.ms': 0,
+    // What has expired or lies under a newer record leaves the disk within seconds (5 minutes and more by default).
+    'log.retention.check.interval.ms': 5_000,
+    'log.cleaner.backoff.ms': 3_000,
+    'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
     // A platform that was stopped for weeks must find how far ingest had come (the default forgets after 7 days).
     'offsets.retention.minutes': 525_600,
   }

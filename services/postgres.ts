@@ -28,7 +28,7 @@ export async function startPostgres(context: EngineContext): Promise<StartedEngi
   const child = await superviseProcess(context.home, {
     name: 'postgres',
     command: place.postgres,
-    args: ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-c', 'unix_socket_directories='],
+    args: ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings(SETTINGS)],
     environment: place.environment,
     cwd: place.folder,
     ...(place.user && { user: place.user }),
@@ -43,6 +43,26 @@ export async function startPostgres(context: EngineContext): Promise<StartedEngi
     environment: { EBB_POSTGRES_URL: url('ebb'), EBB_KEYRING_URL: url('keyring') },
     process: child,
   }
+}
+
+/**
+ * What is deleted must leave the disk: a segment of the write-ahead log is removed, not renamed and written over some day,
+ * and few are kept; statements and their parameters are in no log.
+ */
+const SETTINGS = {
+  unix_socket_directories: '',
+  wal_recycle: 'off',
+  min_wal_size: '32MB',
+  max_wal_size: '256MB',
+  log_statement: 'none',
+  log_min_error_statement: 'panic',
+  log_parameter_max_length: '0',
+  log_parameter_max_length_on_error: '0',
+  log_error_verbosity: 'terse',
+}
+
+function settings(values: Record<string, string>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
 /** The same server and user, another database. */

@@ -22,7 +22,9 @@ export function decodeLz4Block(source: Buffer, limit: number, history: Buffer = 
   }
   while (at < source.length && out < target.length) {
     const token = source[at++]!
-    const literals = Math.min(readLength(token >> 4), source.length - at, target.length - out)
+    const wanted = readLength(token >> 4)
+    if (at > source.length) break
+    const literals = Math.min(wanted, source.length - at, target.length - out)
     source.copy(target, out, at, at + literals)
     at += literals
     out += literals
