@@ -1,6 +1,7 @@
 import { ClickHouseError } from '@clickhouse/client'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { EbbError } from '../runtime/errors.ts'
+import { faultPoint } from '../runtime/fault.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { ErasureErrorCode } from '../schemas/erasure.ts'
 import type { EtlErrorCode } from '../schemas/etl.ts'
@@ -65,7 +66,11 @@ export function mapErrors<A extends Record<keyof A, Activity>>(activities: A, lo
     name,
     async (input: never) => {
       try {
-        return await activity(input)
+        // Boundaries of drills: the effect has not happened; it has, and nobody knows yet.
+        faultPoint(`activity.${name}.before`)
+        const result = await activity(input)
+        faultPoint(`activity.${name}.after`)
+        return result
       } catch (error) {
         const failure = toApplicationFailure(error)
         if (failure instanceof ApplicationFailure) {

@@ -3,11 +3,19 @@ import { readFileSync, rmSync } from 'node:fs'
 /**
  * Fault points for crash drills: `EBB_FAULT=<point>:<n>` kills this process with SIGKILL when it reaches the named
  * point for the n-th time, so that a drill can hit each durability boundary exactly instead of by luck.
+ * `EBB_FAULT=<point>:<n>:stop` lets it stand still there (SIGSTOP), until somebody wakes it.
  * `EBB_FAULT=@<file>` takes the fault from a file and removes it: the process that starts next has it, and only that once.
  */
-function readFault(text: string | undefined): { point: string; countdown: number } | undefined {
-  const match = /^([a-z0-9.-]+):([1-9]\d*)$/.exec(text ?? '')
-  return match ? { point: match[1]!, countdown: Number(match[2]) } : undefined
+function readFault(text: string | undefined): Fault | undefined {
+  const match = /^([a-z0-9.-]+):([1-9]\d*)(:stop)?$/.exec(text ?? '')
+  if (!match) return undefined
+  return { point: match[1]!, countdown: Number(match[2]), signal: match[3] ? 'SIGSTOP' : 'SIGKILL' }
+}
+
+interface Fault {
+  point: string
+  countdown: number
+  signal: 'SIGKILL' | 'SIGSTOP'
 }
 
 function takeFile(path: string): string | undefined {
@@ -28,5 +36,5 @@ const fault = readFault(setting?.startsWith('@') ? takeFile(setting.slice(1)) : 
 export function faultPoint(name: string): void {
   if (fault === undefined || fault.point !== name) return
   fault.countdown -= 1
-  if (fault.countdown === 0) process.kill(process.pid, 'SIGKILL')
+  if (fault.countdown === 0) process.kill(process.pid, fault.signal)
 }
