@@ -7,7 +7,7 @@ import { readFileSync, rmSync } from 'node:fs'
  * `EBB_FAULT=@<file>` takes the fault from a file and removes it: the process that starts next has it, and only that once.
  */
 function readFault(text: string | undefined): Fault | undefined {
-  const match = /^([a-z0-9.-]+):([1-9]\d*)(:stop)?$/.exec(text ?? '')
+  const match = /^([A-Za-z0-9.-]+):([1-9]\d*)(:stop)?$/.exec(text ?? '')
   if (!match) return undefined
   return { point: match[1]!, countdown: Number(match[2]), signal: match[3] ? 'SIGSTOP' : 'SIGKILL' }
 }
