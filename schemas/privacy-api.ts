@@ -16,8 +16,10 @@ const VaultField = z.string().regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,63}$/)
 
 export const Month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/)
 
-export const RequestPath = z.strictObject({ id: z.uuid() })
-export const HoldPath = z.strictObject({ id: z.uuid(), hold: z.uuid() })
+/** One spelling only: the id is also a workflow's. */
+const Id = z.uuid().regex(/^[0-9a-f-]{36}$/)
+export const RequestPath = z.strictObject({ id: Id })
+export const HoldPath = z.strictObject({ id: Id, hold: Id })
 
 /** Answer to a new request. It says nothing of the person: the same whether anybody knows them or not. */
 export const SubmittedRequest = z.strictObject({ requestId: z.uuid(), status: z.string() })

@@ -1,0 +1,103 @@
+import {
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client'
+import type { Config } from '../runtime/config.ts'
+import { EbbError } from '../runtime/errors.ts'
+import type { ErasureStatus } from '../schemas/erasure.ts'
+import {
+  ERASURE_MESSAGES,
+  erasureWorkflowId,
+  type HoldWish,
+  type Refusal,
+} from '../schemas/erasure-messages.ts'
+import type { eraseSubject } from '../workflows/index.ts'
+
+/** Codes of the workflow's validators (workflows/answer-officers.ts), and two of the way there. */
+export type ErasureClientErrorCode =
+  | 'too_late'
+  | 'hold_unknown'
+  | 'not_stuck'
+  | 'invalid_message'
+  | 'refused'
+  | 'saga_unavailable'
+
+/** What officers say to running erasures. Nothing here names a person: all of it is kept in histories. */
+export interface ErasureClient {
+  /** Starts the erasure of a request, or joins the one that runs; one that has ended stays so. */
+  start(requestId: string): Promise<void>
+  /** @throws EbbError `too_late` when it has ended and Temporal has forgotten it, `saga_unavailable` */
+  status(requestId: string): Promise<ErasureStatus>
+  /** @throws EbbError, as all below: ErasureClientErrorCode */
+  cancel(requestId: string): Promise<void>
+  refuse(requestId: string, refusal: Refusal): Promise<void>
+  /** @returns the hold's id. */
+  placeHold(requestId: string, wish: HoldWish): Promise<string>
+  releaseHold(requestId: string, holdId: string): Promise<void>
+  retryStore(requestId: string): Promise<void>
+  close(): Promise<void>
+}
+
+const VALIDATOR_CODES = new Set(['too_late', 'hold_unknown', 'not_stuck', 'invalid_message'])
+
+/** Connects when first used, and again by itself: a gateway comes up and answers while Temporal is away. */
+export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureClient {
+  const { address, namespace, taskQueue } = config.temporal
+  const connection = Connection.lazy({ address, connectTimeout: timeoutMs })
+  const client = new Client({ connection, namespace })
+  /** A worker that is away must not hold a caller: whatever has no answer in time is told to come again. */
+  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await connection.withDeadline(Date.now() + timeoutMs, call)
+    } catch (error) {
+      throw translate(error)
+    }
+  }
+  const handleOf = (requestId: string) => client.workflow.getHandle(erasureWorkflowId(requestId))
+  const update = <Result = void>(requestId: string, name: string, word?: object): Promise<Result> =>
+    bounded(() => {
+      const handle = handleOf(requestId)
+      if (word === undefined) return handle.executeUpdate<Result, []>(name)
+      return handle.executeUpdate<Result, [object]>(name, { args: [word] })
+    })
+
+  return {
+    async start(requestId) {
+      await bounded(() =>
+        client.workflow.start<typeof eraseSubject>('eraseSubject', {
+          taskQueue,
+          workflowId: erasureWorkflowId(requestId),
+          args: [{ requestId }],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          staticSummary: `Erasure ${requestId}`,
+        }),
+      ).catch((error) => {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+      })
+    },
+    status: (requestId) => bounded(() => handleOf(requestId).query<ErasureStatus>(ERASURE_MESSAGES.status)),
+    cancel: (requestId) => update(requestId, ERASURE_MESSAGES.cancel),
+    refuse: (requestId, refusal) => update(requestId, ERASURE_MESSAGES.refuse, refusal),
+    placeHold: (requestId, wish) => update(requestId, ERASURE_MESSAGES.placeHold, wish),
+    releaseHold: (requestId, holdId) => update(requestId, ERASURE_MESSAGES.releaseHold, { holdId }),
+    retryStore: (requestId) => update(requestId, ERASURE_MESSAGES.retryStore),
+    close: () => connection.close(),
+  }
+}
+
+function translate(error: unknown): unknown {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return error
+  if (error instanceof WorkflowNotFoundError) {
+    return new EbbError('too_late', 'the erasure has ended', { cause: error })
+  }
+  if (error instanceof WorkflowUpdateFailedError) {
+    const type = (error.cause as { type?: unknown } | undefined)?.type
+    const code = typeof type === 'string' && VALIDATOR_CODES.has(type) ? type : 'refused'
+    return new EbbError(code, 'the erasure cannot take this now', { cause: error })
+  }
+  return new EbbError('saga_unavailable', 'Temporal, or its worker, gives no answer', { cause: error })
+}

@@ -1,0 +1,38 @@
+import type { Postgres } from './client.ts'
+
+export interface StoredHold {
+  holdId: string
+  /** Names of vault fields. */
+  fields: string[]
+  article: string
+  until: Date
+  placedAt: Date
+  releasedAt: Date | null
+}
+
+interface HoldRow {
+  hold_id: string
+  fields: string[]
+  article: string
+  until: Date
+  placed_at: Date
+  released_at: Date | null
+}
+
+/** The legal holds on a request, released ones too, oldest first. */
+export async function listHolds(postgres: Postgres, requestId: string): Promise<StoredHold[]> {
+  const rows = await postgres.query<HoldRow>(
+    'list_holds',
+    `SELECT hold_id, fields, article, until, placed_at, released_at FROM legal_holds
+     WHERE request_id = $1 ORDER BY placed_at, hold_id`,
+    [requestId],
+  )
+  return rows.map((row) => ({
+    holdId: row.hold_id,
+    fields: row.fields,
+    article: row.article,
+    until: row.until,
+    placedAt: row.placed_at,
+    releasedAt: row.released_at,
+  }))
+}
