@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
 import { migrateClickHouse } from '../clickhouse/migrate.ts'
 import { prefixed } from '../kafka/client.ts'
@@ -6,6 +7,7 @@ import { ensureTopics } from '../kafka/topics.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { ROW_COLUMNS } from '../schemas/event-row.ts'
+import { startEngines } from '../services/start-engines.ts'
 import type { RunningPlatform } from '../services/start-platform.ts'
 import { CUT_MAX_ROWS } from '../workers/ingest/limits.ts'
 import { fillTopic } from './fill-topic.ts'
@@ -84,6 +86,37 @@ export async function drainWithKafkaEngine(
   }
 }
 
+/**
+ * The Kafka engine has a server of its own, with all the memory it asks for: it counts more than it holds, and within the 1.2 GB that
+ * do for our inserts it stopped at 5 million records.
+ */
+const RIVAL_MEMORY_BYTES = 12_000_000_000
+
+/** @returns the better of one consumer and two, events a second */
+async function measureRival(config: Config, events: number, say: (line: string) => void): Promise<number> {
+  const server = await startEngines({
+    home: join(config.home, 'rival'),
+    ports: 'free',
+    only: ['clickhouse'],
+    environment: { ...process.env, EBB_CLICKHOUSE_MEMORY_BYTES: String(RIVAL_MEMORY_BYTES) },
+  })
+  const { url } = readConfig(server.environment).clickhouse
+  const rival = { ...config, clickhouse: { ...config.clickhouse, url } }
+  try {
+    let best = 0
+    for (const consumers of [1, 2]) {
+      const drained = await drainWithKafkaEngine(rival, { events, consumers })
+      say(
+        `drained by the Kafka engine, ${consumers} consumer(s), at least once: ${drained.eventsPerS} events/s`,
+      )
+      best = Math.max(best, drained.eventsPerS)
+    }
+    return best
+  } finally {
+    await server.stop()
+  }
+}
+
 export interface DrainFigures {
   drainEventsPerS: number
   kafkaEngineDrainEventsPerS: number
@@ -125,15 +158,8 @@ export async function measureDrain(deps: {
   const cpu = stopClock()
   platform.kill('ingest-drain', 'SIGTERM')
   say(`drained by ingest, exactly once: ${own.eventsPerS} events/s`)
-  let engine = 0
-  for (const consumers of [1, 2]) {
-    const drained = await drainWithKafkaEngine(config, { events: filled, consumers })
-    say(
-      `drained by the Kafka engine, ${consumers} consumer(s), at least once: ${drained.eventsPerS} events/s`,
-    )
-    engine = Math.max(engine, drained.eventsPerS)
-  }
   await client.close()
+  const engine = await measureRival(config, filled, say)
   return {
     drainEventsPerS: own.eventsPerS,
     kafkaEngineDrainEventsPerS: engine,

@@ -25,6 +25,8 @@ const Environment = z.object({
     .default('ebb'),
   /** Name of a ClickHouse cluster: Replicated engines and ON CLUSTER from the same SQL; '' for one server. */
   EBB_CLICKHOUSE_CLUSTER: z.string().regex(/^\w*$/).default(''),
+  /** Memory that the development server's engine may count, in bytes. */
+  EBB_CLICKHOUSE_MEMORY_BYTES: z.coerce.number().int().min(500_000_000).default(1_200_000_000),
   /** Password of the analysts' user `bi`; '' leaves users as they are. */
   EBB_BI_PASSWORD: z.string().default(''),
   EBB_POSTGRES_URL: z.url().default('postgres://ebb@127.0.0.1:5432/ebb'),
@@ -98,7 +100,14 @@ export interface Config {
   logLevel: z.infer<typeof Environment>['EBB_LOG_LEVEL']
   kafka: { brokers: string[]; topicPrefix: string }
   /** `database` holds the tables; the analysts' views are in `biDatabase`: `bi` or `bi_…`, since a grant can match a prefix only. */
-  clickhouse: { url: string; database: string; biDatabase: string; cluster: string; biPassword: string }
+  clickhouse: {
+    url: string
+    database: string
+    biDatabase: string
+    cluster: string
+    biPassword: string
+    memoryBytes: number
+  }
   postgres: { url: string; keyringUrl: string }
   temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
   s3: { endpoint: string; accessKey: string; secretKey: string; bucketPrefix: string }
@@ -157,6 +166,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       biDatabase: env.EBB_CLICKHOUSE_DATABASE === 'ebb' ? 'bi' : `bi_${env.EBB_CLICKHOUSE_DATABASE}`,
       cluster: env.EBB_CLICKHOUSE_CLUSTER,
       biPassword: env.EBB_BI_PASSWORD,
+      memoryBytes: env.EBB_CLICKHOUSE_MEMORY_BYTES,
     },
     postgres: { url: env.EBB_POSTGRES_URL, keyringUrl: env.EBB_KEYRING_URL },
     temporal: {

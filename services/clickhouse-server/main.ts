@@ -38,8 +38,9 @@ async function main(): Promise<void> {
   const release = await claimData(dataPath).catch((error: Error) => die(error.message))
   const dropped = repairDedupLogs(dataPath)
   if (dropped > 0) console.log(JSON.stringify({ msg: 'deduplication log repaired', dropped }))
-  const users = listUsers(readConfig().clickhouse.biPassword || 'bi')
-  const engine = open(dataPath, users)
+  const { biPassword, memoryBytes } = readConfig().clickhouse
+  const users = listUsers(biPassword || 'bi')
+  const engine = open(dataPath, users, memoryBytes)
   const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
   const restricted = await createRestrictedUsers(engine)
@@ -72,9 +73,9 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => void stop())
 }
 
-function open(dataPath: string, users: User[]): Engine {
+function open(dataPath: string, users: User[], memoryBytes: number): Engine {
   try {
-    return openEngine(dataPath, writeConfig(dataPath, users))
+    return openEngine(dataPath, writeConfig(dataPath, users, memoryBytes))
   } catch (error) {
     const reason = codeOf(error) === 76 ? 'another process uses it' : (error as Error).message
     return die(`cannot open the data folder ${dataPath}: ${reason}`)

@@ -6,7 +6,7 @@ import { LIMITS, QUERIES_PER_MINUTE, type User } from './users.ts'
  * Writes the engine's configuration next to its data: users, grants, limits, and merges that leave no old parts behind.
  * @returns the path of the main file.
  */
-export function writeConfig(dataPath: string, users: User[]): string {
+export function writeConfig(dataPath: string, users: User[], memoryBytes: number): string {
   const folder = join(dataPath, 'ebb-config')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const usersFile = join(folder, 'users.xml')
@@ -14,13 +14,13 @@ export function writeConfig(dataPath: string, users: User[]): string {
   mkdirSync(backups, { recursive: true, mode: 0o700 })
   writeFileSync(usersFile, usersXml(users), { mode: 0o600 })
   const file = join(folder, 'config.xml')
-  writeFileSync(file, configXml(usersFile, backups), { mode: 0o600 })
+  writeFileSync(file, configXml(usersFile, backups, memoryBytes), { mode: 0o600 })
   return file
 }
 
 const escapeXml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
-function configXml(usersFile: string, backups: string): string {
+function configXml(usersFile: string, backups: string, memoryBytes: number): string {
   return `<clickhouse>
   <logger><level>none</level></logger>
   <users_config>${escapeXml(usersFile)}</users_config>
@@ -44,7 +44,7 @@ function configXml(usersFile: string, backups: string): string {
   <index_mark_cache_size>33554432</index_mark_cache_size>
   <primary_index_cache_size>67108864</primary_index_cache_size>
   <query_condition_cache_size>33554432</query_condition_cache_size>
-  <max_server_memory_usage>1200000000</max_server_memory_usage>
+  <max_server_memory_usage>${memoryBytes}</max_server_memory_usage>
 </clickhouse>
 `
 }
