@@ -42,27 +42,31 @@ export function openSecrets(
   return found
 }
 
-/**
- * The same with raw bytes instead of rows (heap pages, write-ahead log): wherever a subject's id stands, every stretch of a
- * wrapped secret's length behind it is tried.
- * @returns the subjects for whom one opens.
- */
-export function openInBytes(
-  shardKeys: readonly Buffer[],
-  bytes: Buffer,
-  subjectIds: readonly string[],
-): Set<string> {
-  const found = new Set<string>()
+/** Copies of secrets in raw bytes: whatever stands where a row of these subjects may hold one. */
+export interface Stretch {
+  subjectId: string
+  bytes: Buffer
+}
+
+/** Looks through heap pages or write-ahead log: behind each place where a subject's id stands. */
+export function findStretches(disk: Buffer, subjectIds: readonly string[]): Stretch[] {
+  const found = new Map<string, Stretch>()
   for (const subjectId of subjectIds) {
     const id = idBytes(subjectId)
-    for (let at = bytes.indexOf(id); at >= 0; at = bytes.indexOf(id, at + 1)) {
+    for (let at = disk.indexOf(id); at >= 0; at = disk.indexOf(id, at + 1)) {
       for (let start = at + id.length; start < at + id.length + NEAR; start++) {
-        const stretch = bytes.subarray(start, start + SECRET_LENGTH)
-        if (firstThatOpens(shardKeys, stretch, id)) found.add(subjectId)
+        const bytes = disk.subarray(start, start + SECRET_LENGTH)
+        found.set(`${subjectId}${bytes.toString('latin1')}`, { subjectId, bytes })
       }
     }
   }
-  return found
+  return [...found.values()]
+}
+
+/** The subjects for whom a stretch opens. */
+export function openStretches(shardKeys: readonly Buffer[], stretches: readonly Stretch[]): Set<string> {
+  const opened = stretches.filter((one) => firstThatOpens(shardKeys, one.bytes, idBytes(one.subjectId)))
+  return new Set(opened.map((one) => one.subjectId))
 }
 
 function idBytes(subjectId: string): Buffer {
