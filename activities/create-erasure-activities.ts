@@ -9,7 +9,6 @@ import type { KeyProvider } from '../postgres/key-provider.ts'
 import type { Keyring } from '../postgres/keyring.ts'
 import { setState } from '../postgres/privacy-requests.ts'
 import type { Config } from '../runtime/config.ts'
-import { EbbError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { S3 } from '../s3/client.ts'
 import type { ErasureActivities, ErasureBatchActivities } from '../schemas/erasure.ts'
@@ -19,6 +18,7 @@ import { createCancelRequest, createCloseRequest } from './close-request.ts'
 import { createDestroySecrets, createKeyDestroyer } from './destroy-secrets.ts'
 import { createEnqueue } from './enqueue-erasure.ts'
 import { createArchiveEraser } from './erase-archive.ts'
+import { createClickHouseEraser } from './erase-clickhouse.ts'
 import { createExportsEraser } from './erase-exports.ts'
 import { createEraseStore } from './erase-store.ts'
 import { createVaultEraser } from './erase-vault.ts'
@@ -29,8 +29,10 @@ import { mapErrors } from './map-errors.ts'
 import { createOpenRequest } from './open-request.ts'
 import { createPlanErasure } from './plan-erasure.ts'
 import { createRaiseErasureAlert } from './raise-erasure-alert.ts'
+import { createRederiveAggregates } from './rederive-aggregates.ts'
 import { createClaimBatch, createSettleBatch } from './settle-batch.ts'
 import type { StoreEraser } from './store-eraser.ts'
+import { createIngestHolder } from './with-ingest-held.ts'
 import { createWriteJournal } from './write-journal.ts'
 
 export interface ErasureDependencies {
@@ -83,10 +85,10 @@ export function createErasureActivities(
     claimBatch: createClaimBatch(postgres),
     planErasure: createPlanErasure(),
     eraseStore: createEraseStore({ ...deps, erasers: createErasers(deps) }),
-    // Until it is there, every erasure waits here, visibly.
-    rederiveAggregates: async () => {
-      throw new EbbError('not_ready', 'aggregates cannot be counted again yet')
-    },
+    rederiveAggregates: createRederiveAggregates({
+      ...deps,
+      withIngestHeld: createIngestHolder(config, logger),
+    }),
     destroySecrets: createDestroySecrets(keys),
     settleBatch: createSettleBatch(postgres, client),
   }
@@ -97,6 +99,7 @@ export function createErasureActivities(
 function createErasers(deps: ErasureDependencies): StoreEraser[] {
   const { config } = deps
   return [
+    createClickHouseEraser(deps),
     createVaultEraser(deps),
     createArchiveEraser({
       ...deps,
