@@ -4,6 +4,7 @@ import { EbbError } from '../runtime/errors.ts'
 import type { EventRecord, Rejection } from '../schemas/event-record.ts'
 import { loadRegistry } from '../schemas/registry.ts'
 import { type AcceptDeps, acceptEvents, type Submission } from './accept-events.ts'
+import { nobodySuppressed } from './made-up-deps.ts'
 
 /** One app, a broker that can be switched off, and all that is sent and counted. */
 function setUp() {
@@ -21,6 +22,7 @@ function setUp() {
       cached: () => 0,
     },
     links: { write: () => undefined, forget: () => {} },
+    ...nobodySuppressed(),
     producer: {
       async send(sent) {
         if (state.away) throw new EbbError('kafka_unavailable', 'away')

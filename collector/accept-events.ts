@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { type Admitted, admit, type Person } from '../gate/admit.ts'
+import { type Admitted, admit } from '../gate/admit.ts'
 import { readBatch } from '../gate/read-batch.ts'
-import { tokenise } from '../gate/tokenise.ts'
-import type { EventProducer } from '../kafka/event-producer.ts'
 import type { RejectionProducer } from '../kafka/rejection-producer.ts'
-import type { SubjectResolver } from '../postgres/resolve-subjects.ts'
-import type { LinkWriter } from '../postgres/subject-links.ts'
 import { faultPoint } from '../runtime/fault.ts'
-import type { EventRecord } from '../schemas/event-record.ts'
 import type { Registry } from '../schemas/registry.ts'
 import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
 import type { SegmentCall } from '../schemas/segment.ts'
@@ -15,21 +10,13 @@ import { decompressBody, parseBody } from './decode-body.ts'
 import { collectorError } from './error.ts'
 import type { AppContext, AppDirectory } from './find-app.ts'
 import type { CollectorMetrics } from './metrics.ts'
+import { type StoreDeps, storeEvents } from './store-events.ts'
 
-export interface AcceptDeps {
+export interface AcceptDeps extends StoreDeps {
   apps: AppDirectory
-  subjects: SubjectResolver
-  links: LinkWriter
-  producer: EventProducer
   rejections: RejectionProducer
   registry: Registry
   metrics: CollectorMetrics
-  /** Milliseconds since 1970. */
-  now(): number
-  /** Milliseconds that Kafka gets for its ack before the client is told to come again. */
-  ackTimeoutMs: number
-  /** Milliseconds below which a request with a person not in the cache is not answered. */
-  missFloorMs: number
 }
 
 export interface Submission {
@@ -59,7 +46,7 @@ export async function acceptEvents(deps: AcceptDeps, submission: Submission): Pr
   const { answer, accepted, refused, stored } = await judge(deps, submission, app, receivedAt)
   await stored
 
-  // 7. Only now the client hears of it, and only now is it counted: what fails before this point comes again.
+  // 8. Only now the client hears of it, and only now is it counted: what fails before this point comes again.
   faultPoint('collector.after-produce-before-answer')
   deps.metrics.accepted(accepted)
   countRefused(deps, refused)
@@ -100,63 +87,8 @@ async function judge(
     answer: answerText(admitted),
     accepted: admitted.accepted,
     refused: sumRefused(admitted, app.rules.app, receivedAt),
-    stored: admitted.persons.length > 0 ? store(deps, app.rules.app, admitted, receivedAt) : undefined,
+    stored: admitted.persons.length > 0 ? storeEvents(deps, app.rules, admitted, receivedAt) : undefined,
   }
-}
-
-async function store(deps: AcceptDeps, app: string, admitted: Admitted, receivedAt: number): Promise<void> {
-  // 4. Each person's keys, durable before the first event under them is produced.
-  const looked = deps.subjects.resolve(handlesOf(admitted.persons), app)
-  const keys = Array.isArray(looked) ? looked : await looked
-
-  // 5. Identity ends here: from now on there are only tokens and keyed hashes.
-  const records: EventRecord[] = []
-  for (const [index, person] of admitted.persons.entries()) {
-    records.push(tokenise(person, keys[index]!, admitted.stamp))
-  }
-  faultPoint('collector.before-produce')
-
-  // 6. Links to disk and records to every in-sync replica, side by side; the acknowledgement waits for both.
-  const links = admitted.persons.flatMap((person) => person.links)
-  const linked = links.length > 0 ? deps.links.write(links, app) : undefined
-  const produced = withinMs(deps.producer.send(records), deps.ackTimeoutMs)
-  if (keys === looked && linked === undefined) return produced
-  return Promise.all([produced, linked, reach(receivedAt + deps.missFloorMs, deps.now)]).then(() => {})
-}
-
-/** Handles of the persons in their order, then those that only a link names: both its ends must be in `subjects` first. */
-function handlesOf(persons: Person[]): Buffer[] {
-  const handles = persons.map((person) => person.handle)
-  for (const person of persons) {
-    for (const link of person.links) handles.push(link.from, link.to)
-  }
-  return handles
-}
-
-/**
- * Waits until a moment. A new person costs two commits more than one that another request made: answering neither sooner
- * than this hides which it was.
- */
-function reach(moment: number, now: () => number): Promise<void> | undefined {
-  const left = moment - now()
-  return left > 0 ? new Promise((resolve) => setTimeout(resolve, left)) : undefined
-}
-
-/** @throws EbbError `events_unavailable` when the records are not acknowledged, by when they still may be. */
-function withinMs(sent: Promise<void>, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(collectorError('events_unavailable')), timeoutMs)
-    sent.then(
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      (cause) => {
-        clearTimeout(timer)
-        reject(collectorError('events_unavailable', cause))
-      },
-    )
-  })
 }
 
 /** Counts of what a request had to be refused: few, however many events it has. */

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { AppRules } from '../gate/admit.ts'
+import { DEFAULT_MAX_AGE_DAYS } from '../gate/admit-event.ts'
 import { findAppsByWriteKey } from '../postgres/apps.ts'
 import { batchMisses } from '../postgres/batch-misses.ts'
 import type { Postgres } from '../postgres/client.ts'
@@ -38,6 +39,8 @@ export interface DirectoryDeps {
   /** An unknown key is refused without asking for this long. */
   refusedMs?: number
   now?: () => number
+  /** Age beyond which no app's events are taken, milliseconds; undefined: each app's own. */
+  maxAgeMs?: number | undefined
   /** Hears of an app that cannot be served, and why: a code. Once a minute for each app, however often it comes. */
   onBrokenApp?(app: string, code: string): void
 }
@@ -130,11 +133,19 @@ async function openApp(
 ): Promise<AppContext | EbbError> {
   try {
     if (!rules) throw new EbbError('app_rules_invalid', `app ${app} has rules of another version`)
-    return { rules, lookupKey: await deps.keyring.appLookupKey(app) }
+    return { rules: boundAge(rules, deps.maxAgeMs), lookupKey: await deps.keyring.appLookupKey(app) }
   } catch (cause) {
     onBroken(app, cause instanceof EbbError ? cause.code : 'internal')
     return collectorError('apps_unavailable', cause)
   }
+}
+
+const DAY_MS = 86_400_000
+
+/** Events older than the ids of erased people are known for could not be told from anyone's. */
+function boundAge(rules: AppRules, maxAgeMs: number | undefined): AppRules {
+  if (maxAgeMs === undefined) return rules
+  return { ...rules, maxAgeDays: Math.min(rules.maxAgeDays ?? DEFAULT_MAX_AGE_DAYS, maxAgeMs / DAY_MS) }
 }
 
 /** The user name of a Basic authorization header, which is where Segment's libraries put the write key; '' where there is none. */

@@ -8,6 +8,7 @@ import type { EventRecord, Rejection } from '../schemas/event-record.ts'
 import { loadRegistry } from '../schemas/registry.ts'
 import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import { createCollectorServer, type ServerDeps } from './http-server.ts'
+import { nobodySuppressed } from './made-up-deps.ts'
 
 const KEYS: SubjectKeys = { token: Buffer.alloc(16, 1), idKey: Buffer.alloc(32, 2) }
 
@@ -40,6 +41,7 @@ async function startEdge(change: Partial<ServerDeps> = {}, limitBytes = 1_000_00
       cached: () => 0,
     },
     links: { write: () => undefined, forget: () => {} },
+    ...nobodySuppressed(),
     producer: {
       send: async (some) => void records.push(...some),
       pendingBytes: () => 0,

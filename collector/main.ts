@@ -2,22 +2,28 @@ import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEventProducer } from '../kafka/event-producer.ts'
+import { followSubjectStates } from '../kafka/follow-subject-states.ts'
 import { createRejectionProducer } from '../kafka/rejection-producer.ts'
+import { createSubjectStatePublisher } from '../kafka/subject-states.ts'
 import { createPostgres, requireDurableCommits } from '../postgres/client.ts'
 import { openKeyring } from '../postgres/keyring.ts'
 import { openKeyProvider } from '../postgres/open-key-provider.ts'
 import { createSubjectResolver } from '../postgres/resolve-subjects.ts'
 import { createLinkWriter } from '../postgres/subject-links.ts'
+import { createProfileWriter } from '../postgres/write-profiles.ts'
 import { readConfig } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
 import { onShutdown } from '../runtime/shutdown.ts'
+import { ACK_TIMEOUT_MS, CLOCK_SLACK_MS } from '../schemas/barrier.ts'
 import { loadRegistry } from '../schemas/registry.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createAppDirectory } from './find-app.ts'
 import { createCollectorServer } from './http-server.ts'
 import { createCollectorMetrics } from './metrics.ts'
+import { createLateNotes } from './note-late.ts'
 import { startWhenReady } from './start-when-ready.ts'
+import { createQuietAnswers } from './suppress-quietly.ts'
 
 /** Bytes of requests and records in memory at most; objects made of them take a few times as much. */
 const MAX_BYTES_UNDER_WAY = 48 * 1024 * 1024
@@ -42,10 +48,27 @@ const keyring = await startWhenReady(logger, 'postgres', async () => {
   await requireDurableCommits(keyringPostgres)
   return openKeyring(keyringPostgres, keyProvider)
 })
-const subjects = createSubjectResolver({ postgres, keyring })
+const subjects = createSubjectResolver({
+  postgres,
+  keyring,
+  mayCreateUntil: () => states.endsAt() + CLOCK_SLACK_MS,
+})
 const links = createLinkWriter(postgres)
+const profiles = createProfileWriter({ postgres, keyring })
+const quiet = createQuietAnswers(subjects)
 
-// 3. Kafka: events out, and counts of what was refused.
+// 3. Kafka: what erasures say of people; events out, and counts of what was refused.
+const states = await startWhenReady(logger, 'kafka', () =>
+  followSubjectStates(config, logger, {
+    leaseMs: config.privacy.leaseMs,
+    onChange(handle) {
+      for (const memory of [subjects, links, profiles, quiet]) memory.forget(handle)
+    },
+  }),
+)
+const statePublisher = await startWhenReady(logger, 'kafka', () =>
+  createSubjectStatePublisher(config, logger),
+)
 const producer = await startWhenReady(logger, 'kafka', () => createEventProducer(config, logger))
 const rejections = await startWhenReady(logger, 'kafka', () => createRejectionProducer(config, logger))
 
@@ -57,10 +80,16 @@ const server = createCollectorServer({
   apps: createAppDirectory({
     postgres,
     keyring,
+    maxAgeMs: config.privacy.suppressMs,
     onBrokenApp: (app, code) => logger.error({ app, code }, 'app cannot be served'),
   }),
   subjects,
   links,
+  profiles,
+  states,
+  quiet,
+  noteLate: createLateNotes({ postgres, publisher: statePublisher, states }),
+  suppressMs: config.privacy.suppressMs,
   producer,
   rejections,
   registry,
@@ -71,7 +100,7 @@ const server = createCollectorServer({
   now: Date.now,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
-  ackTimeoutMs: 5_000,
+  ackTimeoutMs: ACK_TIMEOUT_MS,
   missFloorMs: 25,
 })
 await new Promise<void>((resolve, reject) => {
@@ -96,6 +125,6 @@ onShutdown(logger, async () => {
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeIdleConnections()
   await closed
-  await Promise.all([producer.close(), rejections.close()])
+  await Promise.all([producer.close(), rejections.close(), statePublisher.close(), states.close()])
   await Promise.all([postgres.close(), keyringPostgres.close(), metricsServer.close()])
 })

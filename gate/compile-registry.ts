@@ -23,6 +23,8 @@ export interface CompiledProperty {
   isName: boolean
   /** Not stored in `events_raw`, whatever it holds. */
   personal: boolean
+  /** A personal trait that is kept in the vault. */
+  vault: boolean
 }
 
 export interface CompiledDefinition {
@@ -69,5 +71,6 @@ function compileProperty(name: string, property: PropertyDefinition): CompiledPr
     values: new Map((property.values ?? []).map((value) => [value, JSON.stringify(value)])),
     isName: property.column === 'path' && name === 'name',
     personal: property.sensitivity !== 'none',
+    vault: property.vault,
   }
 }

@@ -70,6 +70,7 @@ function readSessionProperty(name: string, value: unknown, work: Work): boolean 
 /** @returns false where the value is not what the definition says. */
 export function readProperty(property: CompiledProperty, value: unknown, work: Work): boolean {
   if (property.personal) {
+    if (property.vault) keepForVault(property, value, work)
     countDrop(work, 'personal')
     return true
   }
@@ -90,6 +91,13 @@ export function readProperty(property: CompiledProperty, value: unknown, work: W
     case 'id':
       return readIdProperty(property, value, work)
   }
+}
+
+/** What cannot be kept is dropped, as any personal trait is: a wrong one costs no event. */
+function keepForVault(property: CompiledProperty, value: unknown, work: Work): void {
+  if (typeof value !== 'string' || value === '' || value.length > property.maxLength) return
+  work.draft.vault ??= {}
+  work.draft.vault[property.name] = wellFormed(value)
 }
 
 function readString(property: CompiledProperty, text: string, work: Work): boolean {

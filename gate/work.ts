@@ -23,6 +23,8 @@ export interface DraftEvent {
   ids: { name: string; value: string }[] | undefined
   /** A text has escapes, percent signs or characters beyond ASCII, so that an id could hide in it. */
   unusual: boolean
+  /** Personal traits for the vault, by name. */
+  vault: Record<string, string> | undefined
 }
 
 /** What is under construction while one event is read; one object serves a whole batch. */
@@ -68,6 +70,7 @@ export function createDraft(): DraftEvent {
     props: '{}',
     ids: undefined,
     unusual: false,
+    vault: undefined,
   }
 }
 

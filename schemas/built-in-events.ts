@@ -99,9 +99,9 @@ export const BUILT_IN_EVENTS: readonly z.input<typeof EventDefinition>[] = [
     description: 'A person is known by a user id. Traits are personal unless declared here.',
     properties: {
       plan: { type: 'string', purpose: 'analytics', content: 'code', maxLength: 64 },
-      email: { type: 'string', purpose: 'personalisation', sensitivity: 'personal' },
-      name: { type: 'string', purpose: 'personalisation', sensitivity: 'personal' },
-      phone: { type: 'string', purpose: 'operations', sensitivity: 'personal' },
+      email: { type: 'string', purpose: 'personalisation', sensitivity: 'personal', vault: true },
+      name: { type: 'string', purpose: 'personalisation', sensitivity: 'personal', vault: true },
+      phone: { type: 'string', purpose: 'operations', sensitivity: 'personal', vault: true },
     },
   },
   { name: 'alias', description: 'Two ids are one person.', properties: {} },

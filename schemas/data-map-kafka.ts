@@ -33,11 +33,11 @@ export const kafkaPlaces: readonly DataPlace[] = [
     {
       store: 'kafka',
       object: TOPICS.subjectStates,
-      purpose: 'consent, restriction and block of a person, for collectors',
-      retention: 'compacted: the newest by person',
-      erasure: 'delete row',
+      purpose: 'block of a person, then a cutoff by which late batches are known, for collectors',
+      retention: 'compacted; a cutoff stands for the greatest age of an event, then the request withdraws it',
+      erasure: 'expires by itself',
     },
-    { pseudonym: 'key', behaviour: 'value' },
+    { pseudonym: 'key', time: 'value' },
   ),
   ...describePlaces(
     {

@@ -136,7 +136,7 @@ export const postgresPlaces: readonly DataPlace[] = [
       object: 'late_links',
       purpose: 'further ids of an erased person, as a late link says, until their own erasure begins',
       retention: 'minutes',
-      erasure: 'delete row',
+      erasure: 'expires by itself',
     },
     { pseudonym: 'handle', behaviour: 'app', time: 'at noted_at' },
   ),

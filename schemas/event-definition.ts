@@ -57,6 +57,8 @@ export const PropertyDefinition = z
      */
     content: z.enum(['text', 'code']).default('text'),
     required: z.boolean().default(false),
+    /** A personal trait of identify that is kept in the vault, sealed under the person's own key; never with events. */
+    vault: z.boolean().default(false),
   })
   .superRefine((property, context) => {
     const mistake = propertyMistake(property)
@@ -65,6 +67,8 @@ export const PropertyDefinition = z
 export type PropertyDefinition = z.infer<typeof PropertyDefinition>
 
 interface PropertyShape {
+  vault: boolean
+  sensitivity: Sensitivity
   type: PropertyType
   column: Column
   values?: string[] | undefined
@@ -93,6 +97,8 @@ function propertyMistake(property: PropertyShape): string | undefined {
   const numeric = property.type === 'number' || property.type === 'integer' || property.type === 'money'
   if (!numeric && (property.min !== undefined || property.max !== undefined))
     return 'min and max belong to numbers'
+  if (property.vault && (property.sensitivity !== 'personal' || property.type !== 'string'))
+    return 'vault is for traits of type string and sensitivity personal'
   if ((property.min ?? -Infinity) > (property.max ?? Infinity)) return 'min is above max'
   return undefined
 }
