@@ -12,6 +12,7 @@ const VERBS = [
   { name: 'send', file: './send.ts', summary: 'send events from a file or a generator' },
   { name: 'etl', file: './etl.ts', summary: 'run the daily ETL for a day, or backfill several' },
   { name: 'report', file: './report.ts', summary: 'write the business report of a day' },
+  { name: 'erase', file: './erase.ts', summary: 'erase a person, follow the request, answer for it' },
   { name: 'verify', file: './verify.ts', summary: 'verify a certificate of erasure, offline' },
 ] as const
 

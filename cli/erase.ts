@@ -1,0 +1,198 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { z } from 'zod'
+import type { PrivacyRequest } from '../postgres/privacy-requests.ts'
+import { EbbError } from '../runtime/errors.ts'
+import { NewErasure, ProofOfIdentity, RequestState } from '../schemas/erasure.ts'
+import {
+  faultOfHold,
+  faultOfRefusal,
+  REFUSAL_REASONS,
+  type RefusalReason,
+} from '../schemas/erasure-messages.ts'
+import { readPlatformConfig } from '../services/platform-config.ts'
+import type { PrivacyOffice } from './privacy-office.ts'
+
+interface SubmitOptions {
+  app?: string
+  email: string[]
+  userId: string[]
+  anonymousId: string[]
+  phone: string[]
+  proof?: string
+  wait?: true
+  out?: string
+}
+
+const collect = (value: string, before: string[]) => [...before, value]
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/** `ebb erase`: takes a request of a person in, and what officers and operators can say to it. docs/erasure.md. */
+export function define(erase: Command): void {
+  erase
+    .option('--app <app>', 'the app that knows the person')
+    .option('--email <email>', 'an e-mail address of the person (repeatable, like the others)', collect, [])
+    .option('--user-id <id>', "the app's user id", collect, [])
+    .option('--anonymous-id <id>', 'an id from before the person signed in', collect, [])
+    .option('--phone <number>', 'a phone number', collect, [])
+    .addOption(new Option('--proof <proof>', 'how the identity was proven').choices(ProofOfIdentity.options))
+    .option('--wait', 'wait for the first certificate and write it')
+    .option('--out <folder>', 'where its files go (default: erasure-<request id>)')
+    .addHelpText('after', '\nNothing that this command prints tells whether Ebb knows the person.')
+    .action(async (options: SubmitOptions) => {
+      const wish = readWish(options)
+      await withOffice(async (office) => {
+        const { submitAndWait } = await import('./submit-erasure.ts')
+        await submitAndWait(office, wish, { wait: options.wait === true, out: options.out, say })
+      })
+    })
+  defineReading(erase)
+  defineAnswers(erase)
+}
+
+function defineReading(erase: Command): void {
+  erase
+    .command('status')
+    .description('show where a request stands; with --out, write its newest certificate')
+    .argument('<request>', 'request id', parseId)
+    .option('--out <folder>', 'write certificate, proof, page and keys there')
+    .action(async (requestId: string, options: { out?: string }, command: Command) => {
+      // `erase` itself has an option of this name, which takes it first.
+      const out = options.out ?? (command.optsWithGlobals() as { out?: string }).out
+      await withOffice(async (office) => {
+        const { showStatus } = await import('./submit-erasure.ts')
+        await showStatus(office, requestId, { out, say })
+      })
+    })
+  erase
+    .command('list')
+    .description('list requests, the newest first')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(RequestState.options))
+    .option('--json', 'print JSON, one line each')
+    .action(async (options: { state?: RequestState; json?: true }, command: Command) => {
+      const { app } = command.optsWithGlobals() as { app?: string }
+      await withOffice(async (office) => {
+        const { listRequests } = await import('../postgres/privacy-requests.ts')
+        const filter = { ...(app && { apps: [app] }), ...(options.state && { states: [options.state] }) }
+        const requests = await office.audited('erase list', '-', () => listRequests(office.postgres, filter))
+        for (const one of requests) say(options.json ? JSON.stringify(one) : describeRequest(one))
+      })
+    })
+}
+
+function defineAnswers(erase: Command): void {
+  const answer = (name: string, description: string) =>
+    erase.command(name).description(description).argument('<request>', 'request id', parseId)
+  const act = (name: string, requestId: string, work: (office: PrivacyOffice) => Promise<string>) =>
+    withOffice(async (office) => {
+      say(await office.audited(`erase ${name}`, requestId, () => work(office)))
+    })
+
+  answer('cancel', 'take a request back while nothing is destroyed yet').action((requestId: string) =>
+    act('cancel', requestId, async ({ actions }) => {
+      await actions.cancel(requestId)
+      return 'cancelled: collection goes on'
+    }),
+  )
+  answer('refuse', 'refuse a request by an article of law, signed and logged')
+    .requiredOption('--article <article>', 'as in "GDPR Art. 12(6)"')
+    .addOption(
+      new Option('--reason <reason>', 'what the refusal says')
+        .choices(Object.keys(REFUSAL_REASONS))
+        .makeOptionMandatory(),
+    )
+    .action((requestId: string, refusal: { article: string; reason: RefusalReason }) => {
+      requireFaultless(faultOfRefusal(refusal))
+      return act('refuse', requestId, async ({ actions }) => {
+        await actions.refuse(requestId, { article: refusal.article, reason: refusal.reason })
+        return 'refused: the signed refusal comes with `ebb erase status --out`'
+      })
+    })
+  answer('hold', 'keep fields of the vault back until a date, by an article of law')
+    .option('--field <name>', 'name of a field (repeatable)', collect, [])
+    .requiredOption('--article <article>', 'as in "GDPR Art. 17(3)(e)"')
+    .requiredOption('--until <date>', 'YYYY-MM-DD, UTC', parseDate)
+    .action((requestId: string, options: { field: string[]; article: string; until: number }) =>
+      act('hold', requestId, async ({ actions }) => {
+        const { cliActor } = await import('../gateway/officer-actions.ts')
+        const { field: fields, article, until: untilMs } = options
+        const wish = { fields, article, untilMs, placedBy: cliActor() }
+        requireFaultless(faultOfHold(wish, Date.now()))
+        return `hold ${await actions.placeHold(requestId, wish)}`
+      }),
+    )
+  answer('release', 'end a hold before its time; what it held is erased')
+    .argument('<hold>', 'hold id', parseId)
+    .action((requestId: string, holdId: string) =>
+      act('release', requestId, async ({ actions }) => {
+        await actions.releaseHold(requestId, holdId)
+        return 'released'
+      }),
+    )
+  answer(
+    'retry',
+    'try the store now that a request is blocked on; starts a saga again that was ended',
+  ).action((requestId: string) =>
+    act('retry', requestId, async (office) => {
+      const { retryRequest } = await import('./submit-erasure.ts')
+      return await retryRequest(office, requestId)
+    }),
+  )
+}
+
+async function withOffice(work: (office: PrivacyOffice) => Promise<void>): Promise<void> {
+  const { config } = await readPlatformConfig()
+  const { withPrivacyOffice } = await import('./privacy-office.ts')
+  await withPrivacyOffice(config, work)
+}
+
+/** @throws EbbError `bad_arguments`, which names options and never a value */
+export function readWish(options: Omit<SubmitOptions, 'wait' | 'out'>): NewErasure {
+  const of = (label: string, values: string[]) => values.map((value) => ({ label, value }))
+  const wish = NewErasure.safeParse({
+    app: options.app,
+    proof: options.proof,
+    identifiers: [
+      ...of('email', options.email),
+      ...of('userId', options.userId),
+      ...of('anonymousId', options.anonymousId),
+      ...of('phone', options.phone),
+    ],
+  })
+  if (wish.success) return wish.data
+  const wrong = new Set(wish.error.issues.map((issue: z.core.$ZodIssue) => String(issue.path[0])))
+  if (wrong.has('app')) throw new EbbError('bad_arguments', '--app names the app that knows the person')
+  if (wrong.has('proof')) {
+    throw new EbbError(
+      'bad_arguments',
+      `--proof says how the identity was proven: ${ProofOfIdentity.options.join(', ')}`,
+    )
+  }
+  throw new EbbError(
+    'bad_arguments',
+    'give 1 to 20 identifiers of 1 to 256 characters: --email, --user-id, --anonymous-id, --phone',
+  )
+}
+
+/** One line of a list. */
+export function describeRequest(request: PrivacyRequest): string {
+  const { requestId, app, state, receivedAt, dueAt, certifiedAt, stuckStore } = request
+  const waits = stuckStore ? ` on ${stuckStore}` : ''
+  const late =
+    !certifiedAt && !['closed', 'cancelled', 'refused'].includes(state) && dueAt.getTime() < Date.now()
+  return `${requestId}  ${app}  ${state}${waits}  received ${receivedAt.toISOString()}${late ? '  OVERDUE' : ''}`
+}
+
+function requireFaultless(fault: string | undefined): void {
+  if (fault) throw new EbbError('bad_arguments', fault)
+}
+
+function parseId(text: string): string {
+  if (!z.uuid().safeParse(text).success) throw new InvalidArgumentError('not an id.')
+  return text.toLowerCase()
+}
+
+function parseDate(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('not a date as YYYY-MM-DD.')
+  return ms
+}

@@ -1,0 +1,89 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseCanonicalJson } from '../certificates/canonical-json.ts'
+import { describeCertificate } from '../certificates/describe-certificate.ts'
+import { parseCertificate } from '../certificates/read-certificate.ts'
+import { renderHtml, renderMarkdown } from '../certificates/render-certificate.ts'
+import { readSealedMany } from '../postgres/privacy-requests.ts'
+import {
+  listCertificates,
+  readCertificateFile,
+  type StoredCertificate,
+} from '../postgres/read-certificates.ts'
+import { EbbError } from '../runtime/errors.ts'
+import { createS3 } from '../s3/client.ts'
+import { getObject } from '../s3/get-object.ts'
+import type { PrivacyOffice } from './privacy-office.ts'
+
+export interface WrittenCertificate {
+  folder: string
+  kind: string
+  digest: string
+  logIndex: number
+  /** `ebb verify …`, as it can be run without network, database or server. */
+  verifyCommand: string
+}
+
+/** Kinds that answer a request, as against the leaf that it was received. */
+const ANSWERS: ReadonlySet<string> = new Set(['certificate', 'partial', 'closed', 'refusal'])
+
+/**
+ * Writes the newest certificate of a request that holds: the signed file, its proof, the log's entries behind it, a page for
+ * the person as Markdown and HTML, the public keys, and the salt while there is one (it is the requester's).
+ * @throws EbbError `certificate_unknown` when none is issued yet
+ */
+export async function writeCertificate(
+  office: PrivacyOffice,
+  requestId: string,
+  folder: string,
+): Promise<WrittenCertificate> {
+  const chosen = newest(await listCertificates(office.postgres, requestId))
+  const stored = chosen && (await readCertificateFile(office.postgres, requestId, chosen.digest))
+  if (!chosen || !stored) throw new EbbError('certificate_unknown', 'no certificate is issued yet')
+  const { digest, kind, logIndex } = chosen
+  const page = describeCertificate(parseCertificate(parseCanonicalJson(stored.file)), digest)
+  const published = await readPublished(office, digest)
+  const salt = (await readSealedMany(office, [requestId])).get(requestId)?.salt
+  await mkdir(folder, { recursive: true })
+  const write = (name: string, text: string | Buffer, mode = 0o644) =>
+    writeFile(join(folder, name), text, { mode })
+  await write('certificate.json', stored.file)
+  await write('certificate.tlog-proof', stored.proof)
+  await write('certificate.md', renderMarkdown(page))
+  await write('certificate.html', renderHtml(page))
+  await write('certificate.leaves', published.leaves)
+  await write('keys.txt', published.keys)
+  // Whoever has it can tell whose certificate it is.
+  if (salt) await write('salt.txt', `${salt}\n`, 0o600)
+  const place = (name: string) => join(folder, name)
+  return {
+    folder,
+    kind,
+    digest,
+    logIndex,
+    verifyCommand: `ebb verify ${place('certificate.json')} --key ${place('keys.txt')} --leaves ${place('certificate.leaves')}`,
+  }
+}
+
+function newest(listed: StoredCertificate[]): StoredCertificate | undefined {
+  return listed.findLast(({ kind, superseded }) => !superseded && ANSWERS.has(kind))
+}
+
+/** The log's entries behind the certificate and its public keys, out of the log's bucket. */
+async function readPublished(
+  { config }: PrivacyOffice,
+  digest: string,
+): Promise<{ leaves: Buffer; keys: Buffer }> {
+  const s3 = createS3(config)
+  try {
+    const [leaves, keys] = await Promise.all([
+      getObject(s3, 'log', `certificates/${digest}.leaves`),
+      getObject(s3, 'log', 'keys.txt'),
+    ])
+    if (!leaves || !keys)
+      throw new EbbError('certificate_unknown', 'the log does not show this certificate yet')
+    return { leaves, keys }
+  } finally {
+    s3.close()
+  }
+}

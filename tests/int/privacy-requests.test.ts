@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createVaultEraser } from '../../activities/erase-vault.ts'
+import { createApp } from '../../postgres/apps.ts'
+import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
+import { closeRow } from '../../postgres/close-request.ts'
+import {
+  claimBatch,
+  enqueueRequests,
+  finishBatch,
+  readBatch,
+  readReceipts,
+  writeReceipts,
+} from '../../postgres/erasure-queue.ts'
+import { readTargets } from '../../postgres/erasure-targets.ts'
+import { type Keyring, openKeyring } from '../../postgres/keyring.ts'
+import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import {
+  listRequests,
+  readRequest,
+  readSealed,
+  setState,
+  submitErasure,
+  writeSealed,
+} from '../../postgres/privacy-requests.ts'
+import type { NewErasure } from '../../schemas/erasure.ts'
+import { createStage, type Stage } from '../stage.ts'
+
+let stage: Stage
+let postgres: TransactingPostgres
+let keyrings: TransactingPostgres
+let keyring: Keyring
+beforeAll(async () => {
+  stage = await createStage()
+  postgres = createPostgres(stage.config.postgres.url, { connections: 8, timeoutMs: 60_000 })
+  keyrings = createPostgres(stage.config.postgres.keyringUrl)
+  keyring = await openKeyring(keyrings, await openKeyProvider(stage.config))
+  await createApp(postgres, { app: 'shop' })
+  await createApp(postgres, { app: 'learn' })
+})
+afterAll(async () => {
+  await Promise.all([postgres?.close(), keyrings?.close()])
+  await stage?.close()
+})
+
+const wishOf = (userId: string, more: Partial<NewErasure> = {}): NewErasure => ({
+  app: 'shop',
+  identifiers: [{ label: 'userId', value: userId }],
+  proof: 'email-code',
+  ...more,
+})
+const submit = (wish: NewErasure) =>
+  submitErasure(
+    { postgres, keyring, privacy: { graceMs: 1_000, dueMs: 60_000 }, now: Date.now },
+    wish,
+    'test',
+  )
+const ask = async <Row extends Record<string, unknown>>(text: string, values: unknown[] = []) =>
+  await postgres.query<Row>(`test_${text.length}_${values.length}`, text, values)
+
+describe('a request', () => {
+  it('stands sealed, and opens with its own key only', async () => {
+    const { requestId, joined } = await submit(wishOf('ada'))
+    expect(joined).toBe(false)
+    const sealed = await readSealed({ postgres, keyring }, requestId)
+    expect(sealed.identifiers).toEqual([{ label: 'userId', value: 'ada' }])
+    expect(sealed.handles).toHaveLength(1)
+    expect(sealed.salt).toMatch(/^[0-9a-f]{64}$/)
+    const [row] = await ask<{ text: string }>('SELECT privacy_requests::text AS text FROM privacy_requests')
+    expect(row!.text).not.toContain('ada')
+    const other = await submit(wishOf('eve'))
+    await ask(
+      `UPDATE privacy_requests SET sealed = (SELECT sealed FROM privacy_requests WHERE request_id = $1)
+       WHERE request_id = $2`,
+      [requestId, other.requestId],
+    )
+    await expect(readSealed({ postgres, keyring }, other.requestId)).rejects.toThrow()
+  })
+
+  it('is joined by a duplicate, also by twenty at once, and only one key is left', async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => submit(wishOf('bob'))))
+    expect(new Set(all.map((one) => one.requestId)).size).toBe(1)
+    expect(all.filter((one) => !one.joined)).toHaveLength(1)
+    const secrets = await keyrings.query<{ n: number }>(
+      'count',
+      'SELECT count(*)::int AS n FROM subject_secrets',
+      [],
+    )
+    const requests = await ask<{ n: number }>('SELECT count(*)::int AS n FROM privacy_requests')
+    expect(secrets[0]!.n).toBe(requests[0]!.n)
+  })
+
+  it('is not joined by one that names somebody more, or from another app', async () => {
+    const first = await submit(wishOf('carl'))
+    const more = wishOf('carl')
+    more.identifiers.push({ label: 'anonymousId', value: 'phone-1' })
+    expect((await submit(more)).joined).toBe(false)
+    expect((await submit(wishOf('carl', { app: 'learn' }))).joined).toBe(false)
+    expect(await submit(wishOf('carl'))).toEqual({ requestId: first.requestId, joined: true })
+  })
+
+  it('is not joined any more once its certificate is out', async () => {
+    const first = await submit(wishOf('dora'))
+    await setState(postgres, first.requestId, 'certified')
+    expect((await submit(wishOf('dora'))).requestId).not.toBe(first.requestId)
+  })
+
+  it('looks nobody up: an address is tried as it is and in lower case', async () => {
+    const { requestId } = await submit(
+      wishOf('', { identifiers: [{ label: 'email', value: 'Ada@Example.com' }] }),
+    )
+    expect((await readSealed({ postgres, keyring }, requestId)).handles).toHaveLength(2)
+  })
+
+  it('of an app that is not there, or of an id that no event can carry, is refused by code', async () => {
+    await expect(submit(wishOf('ada', { app: 'nope' }))).rejects.toMatchObject({ code: 'app_unknown' })
+    await expect(submit(wishOf('a\ud800b'))).rejects.toMatchObject({ code: 'identifier_invalid' })
+  })
+
+  it('moves on, and an ending is final', async () => {
+    const { requestId } = await submit(wishOf('emil'))
+    await setState(postgres, requestId, 'stuck', { store: 's3/archive' })
+    expect(await readRequest(postgres, requestId)).toMatchObject({ state: 'stuck', stuckStore: 's3/archive' })
+    await closeRow(postgres, requestId, { outcome: 'refused', article: 'GDPR Art. 12(6)' })
+    await setState(postgres, requestId, 'erasing')
+    expect(await readRequest(postgres, requestId)).toMatchObject({
+      state: 'refused',
+      stuckStore: null,
+      article: 'GDPR Art. 12(6)',
+    })
+    await expect(readSealed({ postgres, keyring }, requestId)).rejects.toMatchObject({
+      code: 'request_unknown',
+    })
+    const refused = await listRequests(postgres, { states: ['refused'], apps: ['shop'] })
+    expect(refused.map((one) => one.requestId)).toContain(requestId)
+  })
+})
+
+describe('the queue', () => {
+  it('gives a batch again, whole, until it is finished, and takes newcomers into the next', async () => {
+    const ids = await Promise.all(['q1', 'q2', 'q3'].map(async (id) => (await submit(wishOf(id))).requestId))
+    await enqueueRequests(postgres, ids.slice(0, 2), 'erase')
+    const first = await claimBatch(postgres, 'erase', 10)
+    expect(first!.requestIds).toEqual(ids.slice(0, 2).sort())
+    await enqueueRequests(postgres, ids, 'erase')
+    expect(await claimBatch(postgres, 'erase', 10)).toEqual(first)
+    expect(await claimBatch(postgres, 'destroy', 10)).toBeNull()
+    await finishBatch(postgres, first!.batchId)
+    expect((await claimBatch(postgres, 'erase', 10))!.requestIds).toEqual([ids[2]])
+  })
+
+  it('takes at most as many as asked for, the oldest first, and one that was done goes in again', async () => {
+    const left = await claimBatch(postgres, 'erase', 10)
+    await finishBatch(postgres, left!.batchId)
+    const ids: string[] = []
+    for (const id of ['r1', 'r2', 'r3']) {
+      const { requestId } = await submit(wishOf(id))
+      await enqueueRequests(postgres, [requestId], 'erase')
+      ids.push(requestId)
+    }
+    const first = await claimBatch(postgres, 'erase', 2)
+    expect(first!.requestIds).toEqual(ids.slice(0, 2).sort())
+    await finishBatch(postgres, first!.batchId)
+    await enqueueRequests(postgres, ids.slice(0, 1), 'erase')
+    expect((await claimBatch(postgres, 'erase', 10))!.requestIds).toEqual([ids[0], ids[2]].sort())
+  })
+
+  it('keeps one receipt for each request and store, the latest', async () => {
+    const batchId = randomUUID()
+    const [{ requestId }] = [await submit(wishOf('receipted'))]
+    const receipt = {
+      store: 's3/archive',
+      outcome: 'erased',
+      method: 'rewritten',
+      atMs: Date.parse('2026-11-20T10:00:00Z'),
+      ids: ['x@1'],
+      evidenceHash: 'a'.repeat(64),
+    } as const
+    await writeReceipts(postgres, { batchId, requestIds: [requestId] }, { ...receipt, ids: [] })
+    await writeReceipts(postgres, { batchId, requestIds: [requestId] }, { ...receipt, ids: ['x@1'] })
+    expect(await readReceipts(postgres, requestId)).toEqual([receipt])
+    expect(await readBatch(postgres, batchId)).toBeNull()
+  })
+})
+
+describe('the vault', () => {
+  const people = async (n: number) => {
+    const made = await keyring.createSecrets(Array.from({ length: n }, () => randomUUID()))
+    for (const [index, { subjectId }] of made.entries()) {
+      await ask('INSERT INTO subjects (handle, app, subject_id) VALUES ($1, $2, $3)', [
+        Buffer.from(subjectId.replaceAll('-', '').repeat(2), 'hex'),
+        'shop',
+        subjectId,
+      ])
+      await ask(`INSERT INTO users_public (subject_id, app, traits) VALUES ($1, 'shop', $2)`, [
+        subjectId,
+        JSON.stringify({ plan: `CANARY-${index}-${subjectId}` }),
+      ])
+      await ask(`INSERT INTO users_pii (subject_id, field, sealed) VALUES ($1, 'email', '\\x00')`, [
+        subjectId,
+      ])
+    }
+    return made.map((one) => one.subjectId)
+  }
+
+  it('loses the erased people’s rows and keeps the others’, in new files', async () => {
+    const [erased, linked, bystander] = await people(3)
+    for (const [from, to] of [
+      [erased, linked],
+      [bystander, erased],
+      [linked, bystander],
+    ]) {
+      await ask(
+        `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted) VALUES ('shop', $1, $2, 'alias', true)`,
+        [from, to],
+      )
+    }
+    const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
+    const eraser = createVaultEraser({ postgres, now: () => 1 })
+    const receipt = await eraser.erase({ batchId: randomUUID(), targets: [target] })
+    expect(receipt).toMatchObject({ store: 'postgres/vault', outcome: 'erased', method: 'deleted' })
+    expect(receipt.ids).toHaveLength(4)
+    for (const id of receipt.ids) {
+      const [, before, after] = /file (\d+) rewritten as (\d+)/.exec(id)!
+      expect(after).not.toBe(before)
+    }
+    for (const table of ['subjects', 'users_pii', 'users_public']) {
+      const rows = await ask<{ subject_id: string }>(`SELECT subject_id FROM ${table} ORDER BY subject_id`)
+      expect(rows.map((row) => row.subject_id)).toEqual([linked, bystander].sort())
+    }
+    expect(await ask('SELECT from_subject FROM subject_links')).toEqual([{ from_subject: linked }])
+    const again = await eraser.erase({ batchId: randomUUID(), targets: [target] })
+    expect(again.method).toBe('nothing-held')
+  })
+
+  it('is told about by the sealed rows of a batch', async () => {
+    const { requestId } = await submit(wishOf('fred'))
+    const sealed = await readSealed({ postgres, keyring }, requestId)
+    const subject = { subjectId: randomUUID(), handle: '11'.repeat(32), token: '22'.repeat(16) }
+    await writeSealed({ postgres, keyring }, requestId, { ...sealed, subjects: [subject] })
+    const [target] = await readTargets({ postgres, keyring }, [requestId, randomUUID()])
+    expect(target).toEqual({
+      requestId,
+      app: 'shop',
+      tokens: [Buffer.alloc(16, 0x22)],
+      subjectIds: [subject.subjectId],
+      handles: [Buffer.from(sealed.handles[0]!, 'hex'), Buffer.alloc(32, 0x11)],
+    })
+  })
+})
