@@ -55,6 +55,8 @@ const SETTINGS = {
   min_wal_size: '32MB',
   max_wal_size: '256MB',
   log_statement: 'none',
+  // An error's message may quote a value that did not fit.
+  log_min_messages: 'fatal',
   log_min_error_statement: 'panic',
   log_parameter_max_length: '0',
   log_parameter_max_length_on_error: '0',

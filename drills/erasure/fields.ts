@@ -73,7 +73,10 @@ export function createBystander(index: number): DrillPerson {
 const shared = (index: number, of: string) => `shared-${of}-${index % 7}`
 
 /** The batches of one person: before the login, then known. @param times when things happened, milliseconds since 1970 */
-export function batchesOf(person: DrillPerson, times: readonly number[]): object[] {
+export function batchesOf(
+  person: DrillPerson,
+  times: readonly number[],
+): { batch: object[]; batchId?: string }[] {
   const { canary } = person
   const at = (i: number) => new Date(times[i % times.length]! + i * 1_000).toISOString()
   const context = {

@@ -1,0 +1,161 @@
+import { parseArgs } from 'node:util'
+import { withPrivacyOffice } from '../cli/privacy-office.ts'
+import { checksumBystanders, compareChecksums } from './erasure/bystanders.ts'
+import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
+import { readRequestTimes, submitErasures, waitForRequests } from './erasure/erase-people.ts'
+import { readNamedHorizons } from './erasure/horizons.ts'
+import { countByPlace } from './erasure/name-places.ts'
+import { RESIDUE_CHECKS } from './erasure/residues.ts'
+import { APP, type DrillStage, openStage } from './erasure/stage.ts'
+import { secretsToFind } from './erasure/subject-bytes.ts'
+import { type FileFinding, scanTree } from './scan/scan-tree.ts'
+
+/**
+ * `npm run drill:erasure -- --subjects 1000 --bystanders 20000`: canaries in every field of every person, by every way in; all
+ * are erased by sagas; then every byte of every engine is searched, after the first certificates and after `closed`.
+ * Exit 1 when a promise fails. Ends with one line of JSON.
+ */
+const { values } = parseArgs({
+  options: {
+    subjects: { type: 'string', default: '50' },
+    bystanders: { type: 'string', default: '500' },
+    /** Purges that are left out on purpose, by name: the drill must fail. */
+    without: { type: 'string', default: '' },
+    /** Seconds until what must age has aged. */
+    horizon: { type: 'string', default: '45' },
+  },
+})
+const startedAt = Date.now()
+const say = (line: string) =>
+  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+const horizonS = Number(values.horizon)
+const subjects = Number(values.subjects)
+
+interface Search {
+  /** Findings that break the promise. */
+  hits: FileFinding[]
+  /** All of them, those that the promise allows included. */
+  all: FileFinding[]
+  places: (file: string) => string
+}
+
+/** Scans everything and says where what was found. @param isAllowed places in which a finding breaks no promise */
+async function search(
+  stage: DrillStage,
+  title: string,
+  isAllowed: (place: string) => boolean,
+): Promise<Search> {
+  const scanner = stage.createScanner(secretsToFind(stage.subjects))
+  const from = Date.now()
+  const scan = await scanTree(scanner, stage.drill.folders)
+  const places = await stage.readPlaces()
+  const hits = scan.findings.filter(({ file }) => !isAllowed(places(file)))
+  const seconds = (Date.now() - from) / 1_000
+  const megabytes = scan.bytes / 1e6
+  say(
+    `${title}: ${scan.files} files, ${megabytes.toFixed(0)} MB in ${seconds.toFixed(1)} s, ${hits.length} hits`,
+  )
+  for (const line of countByPlace(hits, places, whatOf(stage)).slice(0, 40)) say(`  ${line}`)
+  return { hits, all: scan.findings, places }
+}
+
+const whatOf = (stage: DrillStage) => (finding: FileFinding) =>
+  finding.secret?.split(' ')[0] ?? (finding.canary ? stage.fieldOf(finding.canary.field) : 'cut off')
+
+const percentile = (sorted: readonly number[], share: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+
+const stage = await openStage({
+  subjects,
+  bystanders: Number(values.bystanders),
+  horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
+  environment: { ...(values.without && { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }) },
+  say,
+})
+let failed = true
+try {
+  const { postgres, clickhouse, drill, days } = stage
+  const [person, subject] = [stage.people[0]!, stage.subjects.find((one) => one.person === 0)!]
+  for (const check of RESIDUE_CHECKS) {
+    await check.plant({ ...stage, home: drill.home, person, subject })
+  }
+  await postgres.query('drill_checkpoint', 'CHECKPOINT', [])
+
+  const planted = await search(stage, 'planted', () => false)
+  const unplanted = RESIDUE_CHECKS.filter(
+    ({ place, what }) =>
+      !planted.all.some(
+        (one) => place.test(planted.places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true),
+      ),
+  ).map(({ engine, residue }) => `${engine}: ${residue}`)
+  if (unplanted.length > 0) say(`not found where it was planted: ${unplanted.join('; ')}`)
+
+  const gone = new Set(
+    stage.subjects.flatMap((one) => [one.token.toString('hex').toUpperCase(), one.subjectId]),
+  )
+  const before = await checksumBystanders(clickhouse, postgres, gone)
+  await withPrivacyOffice(drill.config, async (office) => {
+    const requestIds = await submitErasures(office, APP, stage.people)
+    say(`${requestIds.length} erasures asked for`)
+    const wait = { say, timeoutMs: 600_000 + subjects * 1_000 }
+    await waitForRequests(office, requestIds, {
+      ...wait,
+      isDone: ({ certifiedAt }) => certifiedAt !== undefined,
+    })
+    const times = await readRequestTimes(office, requestIds)
+
+    const isNamed = await readNamedHorizons(postgres, requestIds)
+    const live = await search(stage, 'after the first certificates', isNamed)
+    const unequal = await findUnequalAggregates(clickhouse, days)
+    if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
+    const { changed, examples } = compareChecksums(
+      before,
+      await checksumBystanders(clickhouse, postgres, gone),
+    )
+    if (changed > 0) say(`rows of others that changed: ${examples.join(', ')}`)
+
+    await waitForRequests(office, requestIds, {
+      ...wait,
+      timeoutMs: wait.timeoutMs + horizonS * 4_000,
+      isDone: ({ state }) => state === 'closed',
+    })
+    const closed = await search(stage, 'after closed', () => false)
+    const remaining = RESIDUE_CHECKS.filter(({ place }) =>
+      closed.all.some(({ file }) => place.test(closed.places(file))),
+    )
+    for (const { engine, residue } of remaining) say(`left in ${engine}: ${residue}`)
+
+    const [{ count }] = (await postgres.query<{ count: string }>(
+      'drill_count_certificates',
+      'SELECT count(*) FROM certificates WHERE request_id = ANY($1::uuid[]) AND NOT superseded',
+      [requestIds],
+    )) as [{ count: string }]
+    const took = times.map(({ certifiedMs }) => certifiedMs!).sort((a, b) => a - b)
+    const spanMs =
+      Math.max(...times.map(({ certifiedAt }) => certifiedAt!)) -
+      Math.min(...times.map((one) => one.receivedAt))
+    const report = {
+      subjects,
+      certificates: Number(count),
+      canaryHitsLive: live.hits.length,
+      canaryHitsClosed: closed.hits.length,
+      residuesPlanted: RESIDUE_CHECKS.length - unplanted.length,
+      residuesLeft: remaining.length,
+      bystandersChanged: changed,
+      aggregatesEqualRaw: Object.keys(unequal).length === 0,
+      p50Ms: percentile(took, 0.5),
+      p99Ms: percentile(took, 0.99),
+      erasuresPerHour: Math.round((subjects * 3_600_000) / spanMs),
+    }
+    failed =
+      report.canaryHitsLive + report.canaryHitsClosed + report.residuesLeft + changed + unplanted.length >
+        0 ||
+      !report.aggregatesEqualRaw ||
+      report.certificates < subjects * 2
+    await stage.stop()
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+  })
+} finally {
+  await stage.stop()
+}
+process.exit(failed ? 1 : 0)

@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PrivacyOffice } from '../../cli/privacy-office.ts'
+import type { DrillPerson } from './fields.ts'
+
+export interface RequestTimes {
+  state: string
+  /** Milliseconds from the request to the first certificate; undefined while there is none. */
+  certifiedMs: number | undefined
+  receivedAt: number
+  certifiedAt: number | undefined
+}
+
+/** Asks for the erasure of each person, some by address and some by user id, as officers do. @returns request ids */
+export async function submitErasures(
+  office: PrivacyOffice,
+  app: string,
+  people: readonly DrillPerson[],
+): Promise<string[]> {
+  const requestIds: string[] = []
+  const waiting = [...people]
+  const worker = async () => {
+    for (let person = waiting.shift(); person; person = waiting.shift()) {
+      const identifier =
+        person.index % 2 === 0
+          ? ({ label: 'email', value: person.email } as const)
+          : ({ label: 'userId', value: person.userId } as const)
+      const wish = { app, identifiers: [identifier], proof: 'account-session' as const }
+      const { requestId } = await office.audited(
+        'erase submit',
+        '-',
+        () => office.actions.submit(wish, 'cli:drill'),
+        (submitted) => submitted.requestId,
+      )
+      requestIds.push(requestId)
+    }
+  }
+  await Promise.all([worker(), worker(), worker(), worker()])
+  return requestIds
+}
+
+export async function readRequestTimes(
+  office: PrivacyOffice,
+  requestIds: readonly string[],
+): Promise<RequestTimes[]> {
+  const rows = await office.postgres.query<{ state: string; received_at: Date; certified_at: Date | null }>(
+    'drill_requests',
+    'SELECT state, received_at, certified_at FROM privacy_requests WHERE request_id = ANY($1::uuid[])',
+    [requestIds],
+  )
+  return rows.map(({ state, received_at, certified_at }) => ({
+    state,
+    receivedAt: received_at.getTime(),
+    certifiedAt: certified_at?.getTime(),
+    certifiedMs: certified_at ? certified_at.getTime() - received_at.getTime() : undefined,
+  }))
+}
+
+/** Waits until `isDone` of every request; says now and then how many are in which state. @throws Error at the time limit */
+export async function waitForRequests(
+  office: PrivacyOffice,
+  requestIds: readonly string[],
+  options: { isDone(times: RequestTimes): boolean; timeoutMs: number; say(line: string): void },
+): Promise<RequestTimes[]> {
+  const startedAt = Date.now()
+  let said = ''
+  for (;;) {
+    const times = await readRequestTimes(office, requestIds)
+    if (times.length === requestIds.length && times.every(options.isDone)) return times
+    const states = countStates(times)
+    if (states !== said) options.say(`after ${((Date.now() - startedAt) / 1_000).toFixed(0)} s: ${states}`)
+    said = states
+    if (Date.now() - startedAt > options.timeoutMs) throw new Error(`not done in time: ${states}`)
+    await sleep(500)
+  }
+}
+
+function countStates(times: readonly RequestTimes[]): string {
+  const counts = new Map<string, number>()
+  for (const { state } of times) counts.set(state, (counts.get(state) ?? 0) + 1)
+  return [...counts].map(([state, count]) => `${count} ${state}`).join(', ')
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import type { Postgres } from '../../postgres/client.ts'
+
+/** Places that may hold copies until a date, each with the horizon by which a certificate must name it. */
+const AGEING: readonly { place: RegExp; store: RegExp }[] = [
+  { place: /^kafka /, store: /^kafka/ },
+  { place: /^postgres pg_wal$/, store: /wal/ },
+  { place: /^s3 \S*backups/, store: /backup/ },
+]
+
+const Horizons = z.object({ horizons: z.array(z.object({ store: z.string(), what: z.string() })) })
+
+/**
+ * What certificates say still has to age: a place may hold something after the first certificate only when every certificate
+ * names it. @returns whether a place is named
+ */
+export async function readNamedHorizons(
+  postgres: Postgres,
+  requestIds: readonly string[],
+): Promise<(place: string) => boolean> {
+  const rows = await postgres.query<{ file: Buffer }>(
+    'drill_certificates',
+    `SELECT file FROM certificates WHERE request_id = ANY($1::uuid[]) AND kind IN ('certificate', 'partial')`,
+    [requestIds],
+  )
+  const named = rows.map(({ file }) => readHorizons(file))
+  return (place) =>
+    AGEING.some(
+      (ageing) =>
+        ageing.place.test(place) &&
+        named.length > 0 &&
+        named.every((horizons) => horizons.some(({ store, what }) => ageing.store.test(`${store} ${what}`))),
+    )
+}
+
+function readHorizons(file: Buffer): { store: string; what: string }[] {
+  const parsed = JSON.parse(file.toString('utf8')) as { statement?: unknown }
+  const found = Horizons.safeParse(parsed.statement ?? parsed)
+  return found.success ? found.data.horizons : []
+}
