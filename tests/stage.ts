@@ -7,6 +7,8 @@ import { Client } from 'pg'
 import { inject } from 'vitest'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { dropS3Collections } from '../clickhouse/s3-collections.ts'
+import { slotName } from '../postgres/wal-slot.ts'
+import { databaseOf } from '../postgres/with-session.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
 import { dropBuckets } from '../s3/buckets.ts'
 import { migrateAll } from '../services/migrate-all.ts'
@@ -83,6 +85,11 @@ async function dropPostgres(config: Config): Promise<void> {
   await client.connect()
   try {
     for (const url of [config.postgres.url, config.postgres.keyringUrl]) {
+      const slot = slotName(databaseOf(url))
+      await client.query(
+        'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
+        [slot],
+      )
       await client.query(`DROP DATABASE IF EXISTS "${new URL(url).pathname.slice(1)}" WITH (FORCE)`)
     }
   } finally {

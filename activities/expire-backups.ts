@@ -1,0 +1,34 @@
+import { listStoredBackups, markBackupDeleted } from '../postgres/backups.ts'
+import { purgeCatalogRecord, readCatalog } from '../s3/backup-catalog.ts'
+import { purgeObject, purgePrefix } from '../s3/purge.ts'
+import type { BackupActivities, BackupRecord } from '../schemas/backup.ts'
+import type { BackupDeps } from './backup-deps.ts'
+import { beatWhile } from './beat-while.ts'
+
+export function createExpireBackups(deps: BackupDeps): BackupActivities['expireBackups'] {
+  return () => beatWhile(() => expireBackups(deps))
+}
+
+/**
+ * Purges every backup whose time is over, all versions of all its objects, and marks it when they are gone. The catalog in the
+ * bucket counts as well as the table: after a restore the table may know less.
+ */
+export async function expireBackups(
+  deps: Pick<BackupDeps, 's3' | 'postgres' | 'now'>,
+): Promise<{ expired: number }> {
+  const { s3, postgres } = deps
+  const now = deps.now()
+  const due = new Map<string, BackupRecord>()
+  for (const record of await readCatalog(s3)) if (record.expiresAtMs <= now) due.set(record.backupId, record)
+  for (const record of await listStoredBackups(postgres, new Date(now))) due.set(record.backupId, record)
+  for (const record of due.values()) {
+    if (record.kind === 'wal') {
+      for (const name of record.detail.segments ?? []) {
+        await purgeObject(s3, 'backups', `${record.location}${name}.gz`)
+      }
+    } else await purgePrefix(s3, 'backups', record.location)
+    await purgeCatalogRecord(s3, record.backupId)
+    await markBackupDeleted(postgres, record.backupId)
+  }
+  return { expired: due.size }
+}
