@@ -36,6 +36,18 @@ export async function writeReport(
   return { period, path: shorten(path), chartPath: shorten(chartPath), text: report.text }
 }
 
+/** Writes one file of the reports folder. @returns its path, as people see it. @throws EbbError `report_unwritable` */
+export async function writeText(folder: string, name: string, text: string): Promise<string> {
+  const path = join(folder, name)
+  try {
+    await mkdir(folder, { recursive: true })
+    await replaceFile(path, text)
+  } catch (cause) {
+    throw new EbbError('report_unwritable', 'the reports folder cannot be written', { cause })
+  }
+  return shorten(path)
+}
+
 /** Histories and operators' terminals see where a report lies in the project, not where the project lies on the machine. */
 function shorten(path: string): string {
   return path.startsWith(PROJECT) ? path.slice(PROJECT.length) : path

@@ -9,10 +9,15 @@ const VERBS = [
   { name: 'status', file: './status.ts', summary: 'show engines, processes, their health and the lag' },
   { name: 'migrate', file: './migrate.ts', summary: 'bring databases and topics up to date' },
   { name: 'app', file: './app.ts', summary: 'register an app and get its write key' },
+  { name: 'token', file: './token.ts', summary: 'make, list and revoke tokens of the gateway' },
+  { name: 'audit', file: './audit.ts', summary: 'verify the audit log' },
+  { name: 'keys', file: './keys.ts', summary: 'show the wrapping keys, or rotate them' },
   { name: 'send', file: './send.ts', summary: 'send events from a file or a generator' },
   { name: 'etl', file: './etl.ts', summary: 'run the daily ETL for a day, or backfill several' },
   { name: 'report', file: './report.ts', summary: 'write the business report of a day' },
   { name: 'erase', file: './erase.ts', summary: 'erase a person, follow the request, answer for it' },
+  { name: 'backup', file: './backup.ts', summary: 'take, list and expire backups' },
+  { name: 'restore', file: './restore.ts', summary: 'bring back a backup, without those who were erased since' },
   { name: 'verify', file: './verify.ts', summary: 'verify a certificate of erasure, offline' },
 ] as const
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { EbbError } from '../runtime/errors.ts'
 import { addDays, dayOf, isDay, isMonth, monthOf } from '../schemas/day.ts'
 import { readPlatformConfig } from '../services/platform-config.ts'
+import { defineGdpr } from './gdpr-report.ts'
 import { connectEtl } from './run-etl.ts'
 
 interface Options {
@@ -9,8 +10,14 @@ interface Options {
   month?: string
 }
 
-/** `ebb report`: writes and prints the business report of a day, or with --month the trends of a month. */
+/**
+ * `ebb report`: writes and prints the business report of a day, or with --month the trends of a month; `ebb report gdpr`:
+ * the requests of people.
+ */
 export function define(command: Command): void {
+  // What stands behind `gdpr` is its own, though `--month` is a word of both.
+  command.enablePositionalOptions()
+  defineGdpr(command)
   command
     .option('--date <day>', 'the day as YYYY-MM-DD, UTC (default: yesterday)')
     .option('--month <month>', 'instead of a day: the trends of this month, YYYY-MM')

@@ -5,7 +5,7 @@ import type { PlatformOptions, RunningPlatform } from '../services/start-platfor
 /** `ebb up`: engines and processes in the foreground until Ctrl-C. */
 export function define(command: Command): void {
   command
-    .option('--free-ports', 'take free ports instead of the usual ones (8080, 8123, 9092 ...)')
+    .option('--free-ports', 'take free ports instead of the usual ones (8080, 8081, 8123, 9092 ...)')
     .addHelpText(
       'after',
       '\nData, logs and pid files are in EBB_HOME (default: .ebb in the project). An engine whose URL is in the\n' +
@@ -45,10 +45,13 @@ async function up(ports: PlatformOptions['ports']): Promise<void> {
 }
 
 /** Where to look, one line a place. */
-export function describe(platform: Pick<RunningPlatform, 'collectorUrl' | 'environment'>): string {
+export function describe(
+  platform: Pick<RunningPlatform, 'collectorUrl' | 'gatewayUrl' | 'environment'>,
+): string {
   const { environment } = platform
   const rows = [
     ['collector', platform.collectorUrl],
+    ['gateway', platform.gatewayUrl],
     ['Temporal UI', environment.EBB_TEMPORAL_UI_URL],
     ['ClickHouse', environment.EBB_CLICKHOUSE_URL],
     ['Kafka', environment.EBB_KAFKA_BROKERS],

@@ -72,7 +72,8 @@ export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureC
           workflowId: erasureWorkflowId(requestId),
           args: [{ requestId }],
           workflowIdConflictPolicy: 'USE_EXISTING',
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          // One that somebody terminated may be started again; one that has ended stays so.
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
           staticSummary: `Erasure ${requestId}`,
         }),
       ).catch((error) => {

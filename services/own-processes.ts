@@ -5,15 +5,21 @@ import type { PortReservations } from './reserve-port.ts'
 import { type SupervisedProcess, superviseProcess } from './supervise-process.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const COLLECTOR_PORT = 8080
 
 /** Our processes, by the script of each. */
 export const PROCESS_SCRIPTS = {
   collector: 'collector/main.ts',
   ingest: 'workers/ingest/main.ts',
   'temporal-worker': 'workers/temporal/main.ts',
+  gateway: 'gateway/main.ts',
 } as const
 export type ProcessKind = keyof typeof PROCESS_SCRIPTS
+
+/** Processes that people or programs call, each with the key of its port and the port they know. */
+const DOORS: Partial<Record<ProcessKind, { key: string; port: number }>> = {
+  collector: { key: 'EBB_COLLECTOR_PORT', port: 8080 },
+  gateway: { key: 'EBB_GATEWAY_PORT', port: 8081 },
+}
 
 export interface ProcessOptions {
   kind: ProcessKind
@@ -28,7 +34,7 @@ export interface OwnProcess {
   child: SupervisedProcess
   /** Base URL of /metrics and /health. */
   metricsUrl: string
-  /** Of a collector. */
+  /** Of a collector or a gateway. */
   url?: string
 }
 
@@ -81,9 +87,10 @@ async function startOne(
     ...options.environment,
   }
   let url: string | undefined
-  if (options.kind === 'collector') {
-    const port = await deps.ports.take(Number(environment.EBB_COLLECTOR_PORT) || COLLECTOR_PORT)
-    environment.EBB_COLLECTOR_PORT = String(port)
+  const door = DOORS[options.kind]
+  if (door) {
+    const port = await deps.ports.take(Number(environment[door.key]) || door.port)
+    environment[door.key] = String(port)
     url = `http://127.0.0.1:${port}`
   }
   const metricsUrl = `http://127.0.0.1:${metricsPort}`

@@ -10,6 +10,7 @@ export const PlatformRecord = z.object({
   /** Milliseconds since 1970. */
   startedAt: z.number(),
   collectorUrl: z.string(),
+  gatewayUrl: z.string().optional(),
   /** EBB_* keys that reach every engine. Development credentials only. */
   environment: z.record(z.string(), z.string()),
   processes: z.array(

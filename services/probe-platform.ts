@@ -35,9 +35,13 @@ export async function probePlatform(config: Config, platform: PlatformRecord | n
     const health = healthy ? 'ok' : reachable ? 'unhealthy' : 'down'
     return { name: engine.name, kind: 'engine', pid: running?.pid ?? null, health, at: engine.at }
   })
+  const doors: Record<string, string | undefined> = {
+    collector: platform?.collectorUrl,
+    gateway: platform?.gatewayUrl,
+  }
   const processes = (platform?.processes ?? [])
     .filter((entry) => entry.kind === 'process')
-    .map((entry) => probeProcess(entry, entry.name === 'collector' ? platform?.collectorUrl : undefined))
+    .map((entry) => probeProcess(entry, doors[entry.name]))
   return Promise.all([...engines, ...processes])
 }
 

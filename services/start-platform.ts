@@ -27,6 +27,7 @@ export interface PlatformOptions extends StartOptions {
 
 export interface RunningPlatform extends RunningEngines {
   collectorUrl: string
+  gatewayUrl: string
   /** Base URLs of /metrics and /health by process name. */
   metricsUrls: Record<string, string>
   /** Resolves when it serves. @throws EbbError `start_failed`. */
@@ -54,9 +55,10 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   })
   const metricsUrls: Record<string, string> = {}
   let collectorUrl = ''
+  let gatewayUrl = ''
   let stopping = false
   const writer = createPlatformWriter(home)
-  const record = () => writer.write(() => describeParts(engines, own, collectorUrl))
+  const record = () => writer.write(() => describeParts(engines, own, { collectorUrl, gatewayUrl }))
   const watch = (child: SupervisedProcess) => {
     if (options.keepAlive) keepAlive(child, { report, isStopping: () => stopping, onRestarted: record })
   }
@@ -68,7 +70,8 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const startProcess = async (wanted: ProcessOptions) => {
     const started = await own.start(wanted)
     metricsUrls[started.child.name] = started.metricsUrl
-    collectorUrl = started.url ?? collectorUrl
+    if (started.kind === 'collector') collectorUrl = started.url ?? collectorUrl
+    if (started.kind === 'gateway') gatewayUrl = started.url ?? gatewayUrl
     watch(started.child)
     report(`${started.child.name}: ready`)
     await record()
@@ -95,6 +98,9 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     get collectorUrl() {
       return collectorUrl
     },
+    get gatewayUrl() {
+      return gatewayUrl
+    },
     get processes() {
       return [...engines.processes, ...own.list().map(({ name, pid }) => ({ name, pid }))]
     },
@@ -116,10 +122,10 @@ async function startAll(starts: Promise<void>[]): Promise<void> {
 function describeParts(
   engines: RunningEngines,
   own: OwnProcesses,
-  collectorUrl: string,
+  urls: { collectorUrl: string; gatewayUrl: string },
 ): Omit<PlatformRecord, 'pid' | 'startedAt'> {
   return {
-    collectorUrl,
+    ...urls,
     environment: engines.environment,
     processes: [
       ...engines.processes.map((part) => ({ ...part, kind: 'engine' as const })),

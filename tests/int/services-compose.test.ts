@@ -125,7 +125,7 @@ describe('with exactly the environment names and the command of docker-compose.y
     const environment: Record<string, string> = { PATH: process.env.PATH ?? '' }
     for (const [key, value] of Object.entries(service.environment)) {
       if (key.endsWith('_PORT')) environment[key] = String(await ports.take(0))
-      else if (key === 'EBB_COLLECTOR_HOST') environment[key] = '127.0.0.1'
+      else if (/^EBB_(COLLECTOR|GATEWAY)_HOST$/.test(key)) environment[key] = '127.0.0.1'
       else environment[key] = stage.environment[key] ?? String(value)
     }
     // The stage's corner of the shared engines; in the file these keys have their defaults.
