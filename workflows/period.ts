@@ -13,6 +13,11 @@ function scheduledTime(): number {
   return (typedSearchAttributes.get(scheduledStart) ?? startTime).getTime()
 }
 
+/** The day (UTC) that the schedule meant. */
+export function scheduledDay(): string {
+  return dayOf(scheduledTime())
+}
+
 /** The given day, or yesterday (UTC) by the schedule's time. @throws ApplicationFailure `bad_period`, not retried. */
 export function dayOrYesterday(day: string | undefined): string {
   if (day === undefined) return addDays(dayOf(scheduledTime()), -1)
