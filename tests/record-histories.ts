@@ -9,7 +9,7 @@ import { startWorkflowClock } from './workflow-clock.ts'
 // can still be open, which for the daily ETL is a day after the release.
 
 interface Scenario {
-  workflow: 'dailyEtl' | 'businessReport' | 'monthlyTrends'
+  workflow: 'dailyEtl' | 'businessReport' | 'monthlyTrends' | 'rotateKeys'
   input: { day?: string; period?: string }
   script: Script
 }
@@ -41,6 +41,9 @@ const SCENARIOS: Record<string, Scenario> = {
   'day-not-over': daily({ published: false }),
   'bad-day': { workflow: 'dailyEtl', input: { day: '2026-02-30' }, script: {} },
   'business-report': { workflow: 'businessReport', input: { period: DAY }, script: {} },
+  'rotate-keys': { workflow: 'rotateKeys', input: {}, script: {} },
+  'rotate-keys-retried': { workflow: 'rotateKeys', input: {}, script: { keys: { due: 20, failures: 2 } } },
+  'rotate-keys-nothing-old': { workflow: 'rotateKeys', input: {}, script: { keys: { due: 0 } } },
   'monthly-trends': { workflow: 'monthlyTrends', input: { period: '2026-10' }, script: {} },
 }
 

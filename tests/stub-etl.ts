@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ApplicationFailure } from '@temporalio/common'
 import type { CompareResult, DriftedRow, EtlActivities, Measures, StagedDay } from '../schemas/etl.ts'
+import type { KeyScript } from './stub-keys.ts'
 
 /** Calls of activities in the order they came, as `name` or `name:detail`. */
 export type Journal = string[]
@@ -14,6 +15,8 @@ export interface Script {
   published?: boolean
   /** Attempts of an activity that fail before one succeeds, with the code to fail with. */
   failures?: Partial<Record<keyof EtlActivities, { times: number; code: string; final?: boolean }>>
+  /** Of the rotation of keys. */
+  keys?: KeyScript
 }
 
 export const EQUAL: CompareResult = { equal: 12, driftedCount: 0, drifted: [] }

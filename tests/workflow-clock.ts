@@ -8,6 +8,7 @@ import { SEARCH_ATTRIBUTE_TYPES } from '../workers/temporal/ensure-search-attrib
 import type { dailyEtl } from '../workflows/index.ts'
 import { quietTemporal } from './quiet-temporal.ts'
 import { type Journal, type Script, stubEtlActivities } from './stub-etl.ts'
+import { stubKeyActivities } from './stub-keys.ts'
 
 export interface ClockedRun {
   journal: Journal
@@ -47,7 +48,7 @@ export async function startWorkflowClock(): Promise<WorkflowClock> {
       connection: environment.nativeConnection,
       taskQueue,
       workflowBundle: bundle,
-      activities,
+      activities: { ...activities, ...stubKeyActivities(script.keys ?? {}, journal) },
       identity: 'test',
     })
     return await worker.runUntil(work(taskQueue, journal))

@@ -1,6 +1,10 @@
 /** Everything that a worker bundles as a workflow; the export's name is the workflow's type. */
+export { archiveDay } from './archive-day.ts'
+export { backup } from './backup.ts'
 export { businessReport } from './business-report.ts'
 export { dailyEtl } from './daily-etl.ts'
 export { eraseBatch } from './erase-batch.ts'
 export { eraseSubject } from './erase-subject.ts'
 export { monthlyTrends } from './monthly-trends.ts'
+export { rotateKeys } from './rotate-keys.ts'
+export { shipWal } from './ship-wal.ts'

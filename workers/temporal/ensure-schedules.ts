@@ -6,7 +6,14 @@ import {
   type Workflow,
 } from '@temporalio/client'
 import { ETL_HOUR_UTC } from '../../schemas/etl.ts'
-import { dailyEtlScheduleId, monthlyTrendsScheduleId, TRENDS_HOUR_UTC } from './workflow-ids.ts'
+import { ROTATION_DAYS } from '../../schemas/keys.ts'
+import { backupSchedules } from './backup-schedules.ts'
+import {
+  dailyEtlScheduleId,
+  monthlyTrendsScheduleId,
+  rotateKeysWorkflowId,
+  TRENDS_HOUR_UTC,
+} from './workflow-ids.ts'
 
 /**
  * The schedules, as data. Policies: a run that is still going when the next is due is left alone and the next is skipped
@@ -51,7 +58,23 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
     },
     policies,
   }
-  return [daily, trends]
+  const rotation: ScheduleOptions = {
+    scheduleId: rotateKeysWorkflowId(taskQueue),
+    spec: { intervals: [{ every: `${ROTATION_DAYS} days`, offset: '4h' }], timezone: 'UTC' },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'rotateKeys',
+      workflowId: rotateKeysWorkflowId(taskQueue),
+      args: [],
+      taskQueue,
+      workflowExecutionTimeout: '7 days',
+      staticSummary: 'Rotation of wrapping keys',
+      staticDetails: 'Seals every secret under a new wrapping key of its shard and destroys the old keys.',
+    },
+    // However long the outage: a rotation that was missed is made up for.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: `${ROTATION_DAYS} days` },
+  }
+  return [daily, trends, rotation, ...backupSchedules(taskQueue)]
 }
 
 /**

@@ -11,7 +11,9 @@ import { bundleWorkflows } from './bundle-workflows.ts'
 import { countActivities } from './count-activities.ts'
 import { ensureSchedules } from './ensure-schedules.ts'
 import { ensureSearchAttributes } from './ensure-search-attributes.ts'
+import { openBackups } from './open-backups.ts'
 import { openErasure } from './open-erasure.ts'
+import { openKeys } from './open-keys.ts'
 
 /** A day's scan may take as long as the activity that waits for it (workflows/etl-activities.ts). */
 const QUERY_TIMEOUT_MS = 30 * 60_000
@@ -46,6 +48,8 @@ export async function startTemporalWorker(deps: {
   const clickhouse = createClickHouse(config, { requestTimeoutMs: QUERY_TIMEOUT_MS })
   const reportsFolder = deps.reportsFolder ?? config.reportsFolder
   const erasure = await openErasure({ config, logger, client, clickhouse, reportsFolder })
+  const keys = await openKeys(config, logger)
+  const backups = openBackups(config, logger)
   const activities = createActivities({
     clickhouse,
     readIngestProgress: () => readIngestProgress(config, logger),
@@ -62,6 +66,8 @@ export async function startTemporalWorker(deps: {
     activities: {
       ...countActivities(activities, deps.metrics, 'etl'),
       ...countActivities(erasure.activities, deps.metrics, 'erasure'),
+      ...countActivities(keys.activities, deps.metrics, 'keys'),
+      ...countActivities(backups.activities, deps.metrics, 'backup'),
     },
     // Steps of erasures are short and many; the long ones (a batch's stores, a day's scan) are few, by their workflows.
     maxConcurrentActivityTaskExecutions: 32,
@@ -75,7 +81,14 @@ export async function startTemporalWorker(deps: {
     async stop() {
       worker.shutdown()
       await ended
-      await Promise.all([clickhouse.close(), erasure.close(), native.close(), connection.close()])
+      await Promise.all([
+        clickhouse.close(),
+        erasure.close(),
+        keys.close(),
+        backups.close(),
+        native.close(),
+        connection.close(),
+      ])
     },
   }
 }

@@ -36,6 +36,24 @@ export function businessReportWorkflowId(taskQueue: string, day: string): string
   return own(taskQueue, `business-report-${day}`)
 }
 
+/** Temporal appends the time to a scheduled run's id; `ebb keys rotate` takes this one as it is. */
+export function rotateKeysWorkflowId(taskQueue: string): string {
+  return own(taskQueue, 'rotate-keys')
+}
+
+export function archiveDayScheduleId(taskQueue: string): string {
+  return own(taskQueue, 'archive-day')
+}
+
+/** `ebb backup now` takes it as a workflow id, so that two backups never run at once by hand. */
+export function backupScheduleId(taskQueue: string): string {
+  return own(taskQueue, 'backup')
+}
+
+export function shipWalScheduleId(taskQueue: string): string {
+  return own(taskQueue, 'ship-wal')
+}
+
 /** One shared batch at a time in an installation. */
 export function eraseBatchWorkflowId(taskQueue: string): string {
   return own(taskQueue, 'erase-batch')

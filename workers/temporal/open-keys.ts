@@ -1,0 +1,20 @@
+import { createKeyActivities } from '../../activities/rotate-keys.ts'
+import { createPostgres } from '../../postgres/client.ts'
+import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import type { Config } from '../../runtime/config.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import type { KeyActivities } from '../../schemas/keys.ts'
+
+/** The rotation's activities over the real keyring and key provider. */
+export async function openKeys(
+  config: Config,
+  logger: Logger,
+): Promise<{ activities: KeyActivities; close(): Promise<void> }> {
+  const { keyringUrl } = config.postgres
+  const keyrings = createPostgres(keyringUrl, { connections: 1 })
+  const provider = await openKeyProvider(config)
+  return {
+    activities: createKeyActivities({ keyrings, keyringUrl, provider, logger }),
+    close: () => keyrings.close(),
+  }
+}
