@@ -1,15 +1,24 @@
 import type { ClickHouseClient } from './client.ts'
+import { SUBJECT_TABLES } from './subject-tables.ts'
+
+/** Rows of one subject by table; a table without any is left out. */
+export type SubjectRows = Record<string, number>
 
 /**
- * Rows of `events_raw` of one subject (token, 16 bytes). The bloom filter on `subject` keeps it to few granules: the count
- * must never scan, a verifier asks it for every erased person.
+ * Rows of one subject (token, 16 bytes) in every table of the data map that has rows of people's own. The Bloom filter on
+ * `events_raw.subject` keeps it to few granules: the count must never scan, it is asked for every erased person. `sessions`
+ * has a twentieth of the rows and is read by one column.
  */
-export async function countSubjectRows(client: ClickHouseClient, subject: Buffer): Promise<number> {
+export async function countSubjectRows(client: ClickHouseClient, subject: Buffer): Promise<SubjectRows> {
+  const counts = SUBJECT_TABLES.map(
+    (table) =>
+      `SELECT '${table}' AS held, count() AS rows FROM ${table} WHERE subject = unhex({subject:String})`,
+  )
   const result = await client.query({
-    query: `SELECT count() AS rows FROM events_raw WHERE subject = unhex({subject:String})`,
+    query: `SELECT held, rows FROM (${counts.join(' UNION ALL ')}) WHERE rows > 0`,
     query_params: { subject: subject.toString('hex') },
     format: 'JSONEachRow',
   })
-  const [row] = await result.json<{ rows: number | string }>()
-  return Number(row?.rows ?? 0)
+  const rows = await result.json<{ held: string; rows: number | string }>()
+  return Object.fromEntries(rows.map(({ held, rows: count }) => [held, Number(count)]))
 }
