@@ -1,0 +1,197 @@
+import { parseCanonicalJson } from '../../certificates/canonical-json.ts'
+import { parseCertificate } from '../../certificates/read-certificate.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { Certificate } from '../../schemas/certificate.ts'
+import type { Survivors, VerifierActivities } from '../../schemas/erasure.ts'
+import { REFUSAL_REASONS } from '../../schemas/erasure-messages.ts'
+import type { AppendLeaf } from './append-leaf.ts'
+import { type HorizonDeps, listHorizons } from './horizons.ts'
+import { type LoggedStatement, readStatementFile, readStatements } from './logged-statements.ts'
+import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
+import { daysOf } from './look-into-aggregates.ts'
+import { type OpenRequest, readOpenRequest } from './observation.ts'
+import { observeClosure } from './observe-closure.ts'
+import { readEvidence, toTime } from './read-evidence.ts'
+import { shareLooks } from './share-looks.ts'
+import {
+  aboutSubject,
+  certificateBody,
+  closedBody,
+  type Issuer,
+  requireSamePerson,
+  standing,
+  statement,
+} from './statements.ts'
+
+export interface VerifierDeps extends LookDeps, HorizonDeps, Issuer {
+  append: AppendLeaf
+}
+
+export type VerifierErrorCode =
+  | 'evidence_missing'
+  | 'horizons_pending'
+  | 'not_observed'
+  | 'store_unreadable'
+  | 'not_certified'
+
+/** Requests whose look-ups come within so long share them. */
+const WINDOW_MS = 200
+
+/**
+ * What the verifier does for the saga. It believes nothing that the erasers have written: every verdict is its own look at
+ * the stores, for whom it has itself found to be the person, and `certify` looks again before it signs.
+ */
+export function createVerifierActivities(deps: VerifierDeps): VerifierActivities {
+  const look = shareLooks(WINDOW_MS, (ids) => lookForSurvivors(deps, ids))
+  const lookAtKeys = shareLooks(WINDOW_MS, (ids) => lookForKeys(deps, ids))
+  const days = shareLooks(WINDOW_MS, async (tokens) => {
+    const found = await daysOf(deps.clickhouse, tokens)
+    return new Map(tokens.map((token) => [token, found.get(token) ?? []]))
+  })
+  const observe = (requestId: string) => observeClosure({ ...deps, daysOf: days }, requestId)
+
+  return {
+    async logReceived({ requestId }) {
+      await observe(requestId)
+      const request = await readOpenRequest(deps, requestId)
+      const { logIndex } = await deps.append({
+        requestId,
+        decide: (history) =>
+          history.find(({ kind }) => kind === 'received') ?? receivedBody(deps, request, history),
+      })
+      return { logIndex }
+    },
+
+    async observeClosure({ requestId }) {
+      const { subjects, keyless } = await observe(requestId)
+      return { subjects: subjects.length + keyless.length }
+    },
+
+    async verifyAbsence({ requestId }) {
+      // Keys are still there: notes which ones, as late as may be.
+      await observe(requestId)
+      return await look(requestId)
+    },
+
+    verifyKeysGone: ({ requestId }) => lookAtKeys(requestId),
+
+    async certify({ requestId, kind }) {
+      const request = await readOpenRequest(deps, requestId)
+      requireNothing(await look(requestId))
+      requireNothing(await lookAtKeys(requestId))
+      requireSamePerson(request, await receivedStatement(deps, requestId))
+      const logged = kind === 'closed' ? await close(deps, request) : await issue(deps, request)
+      return { digest: logged.digest, logIndex: logged.logIndex }
+    },
+
+    async refuse({ requestId, article, reason }) {
+      const request = await readOpenRequest(deps, requestId)
+      const text = Object.hasOwn(REFUSAL_REASONS, reason)
+        ? REFUSAL_REASONS[reason as keyof typeof REFUSAL_REASONS]
+        : reason
+      const { digest, logIndex } = await deps.append({
+        requestId,
+        decide: (history) =>
+          history.find((one) => one.kind === 'refusal') ?? {
+            ...statement(deps, history),
+            ...aboutSubject(request),
+            kind: 'refusal',
+            article,
+            reason: text,
+          },
+      })
+      return { digest, logIndex }
+    },
+
+    async verifyHorizons({ requestId }) {
+      const request = await readOpenRequest(deps, requestId)
+      return { pending: await pendingHorizons(deps, request) }
+    },
+
+    async supersede({ requestId, reason }) {
+      const { logIndex } = await deps.append({
+        requestId,
+        decide(history) {
+          const certificate = standing(history)
+          const last = history.at(-1)
+          if (!certificate && last?.kind === 'supersession') return last
+          if (!certificate) throw new EbbError('not_certified', 'no certificate of this request stands')
+          const body = { ...statement(deps, history), request: requestId, reason }
+          return { ...body, kind: 'supersession', supersedes: certificate.digest }
+        },
+      })
+      return { logIndex }
+    },
+  }
+}
+
+function requireNothing({ found }: Survivors): void {
+  if (found.length === 0) return
+  const stores = found.map(({ store, count }) => `${store}: ${count}`).join(', ')
+  throw new EbbError('survivors_found', `the verifier's last look found something: ${stores}`)
+}
+
+function receivedBody(deps: Issuer, request: OpenRequest, history: readonly LoggedStatement[]) {
+  const made = statement(deps, history)
+  const deadline = toTime(Math.max(request.dueAt.getTime(), deps.now()))
+  return { ...made, ...aboutSubject(request), kind: 'received' as const, deadline }
+}
+
+async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
+  const nowMs = deps.now()
+  const receipts = await readEvidence(deps.postgres, request, nowMs)
+  const horizons = await listHorizons(deps, request, nowMs)
+  return await deps.append({
+    requestId: request.requestId,
+    decide: (history) => standing(history) ?? certificateBody(deps, request, history, { receipts, horizons }),
+  })
+}
+
+async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
+  const { requestId } = request
+  if ((await pendingHorizons(deps, request)).length > 0) {
+    throw new EbbError('horizons_pending', 'a copy is still there')
+  }
+  const first = await standingStatement(deps, requestId)
+  if (first?.kind === 'closed') {
+    return standing(await readStatements(deps.postgres, [requestId]))!
+  }
+  if (first?.kind !== 'certificate' && first?.kind !== 'partial') {
+    throw new EbbError('not_certified', 'no certificate of this request stands')
+  }
+  const { signatures: _, ...body } = first
+  return await deps.append({
+    requestId,
+    decide(history) {
+      const current = standing(history)
+      return current?.kind === 'closed' ? current : closedBody(deps, request, history, body)
+    },
+  })
+}
+
+/** Copies of what stood in the stores when the certificate was issued. */
+async function pendingHorizons(deps: VerifierDeps, request: OpenRequest) {
+  const certificate = await standingStatement(deps, request.requestId)
+  const heldUntilMs = certificate ? Date.parse(certificate.issuedAt) + 1_000 : deps.now()
+  return await listHorizons(deps, request, heldUntilMs)
+}
+
+async function standingStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {
+  return await readStatement(deps, standing(await readStatements(deps.postgres, [requestId])))
+}
+
+async function receivedStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {
+  const history = await readStatements(deps.postgres, [requestId])
+  return await readStatement(
+    deps,
+    history.find(({ kind }) => kind === 'received'),
+  )
+}
+
+async function readStatement(
+  deps: VerifierDeps,
+  logged: LoggedStatement | undefined,
+): Promise<Certificate | undefined> {
+  const bytes = logged && (await readStatementFile(deps.postgres, logged.digest))
+  return bytes && parseCertificate(parseCanonicalJson(bytes))
+}

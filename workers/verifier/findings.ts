@@ -1,0 +1,78 @@
+import type { Survivors } from '../../schemas/erasure.ts'
+import type { OpenRequest } from './observation.ts'
+
+/** What may name a person in a store: whatever the verifier has seen, and whatever the eraser says that it has. */
+export interface Sought {
+  requestId: string
+  /** Hex. */
+  tokens: Set<string>
+  subjectIds: Set<string>
+  /** Hex. */
+  handles: Set<string>
+}
+
+export function soughtOf({ requestId, observed, sealed }: OpenRequest): Sought {
+  return {
+    requestId,
+    tokens: new Set([...(observed?.subjects ?? []), ...sealed.subjects].map((one) => one.token)),
+    subjectIds: new Set([
+      ...(observed?.subjects ?? []).map((one) => one.subjectId),
+      ...(observed?.keyless ?? []),
+      ...sealed.subjects.map((one) => one.subjectId),
+    ]),
+    handles: new Set([...(observed?.handles ?? []), ...sealed.handles]),
+  }
+}
+
+/** Collects what was found, by request and store. */
+export interface Findings {
+  add(requestId: string, store: string, count: number): void
+  /** For every one of the requests that seeks this name. */
+  addFor(kind: 'tokens' | 'subjectIds' | 'handles', name: string, store: string, count: number): void
+  of(requestId: string): Survivors
+}
+
+export function createFindings(sought: readonly Sought[]): Findings {
+  const counts = new Map<string, Map<string, number>>()
+  const seekers = new Map<string, string[]>()
+  for (const one of sought) {
+    for (const kind of ['tokens', 'subjectIds', 'handles'] as const) {
+      for (const name of one[kind]) {
+        const key = `${kind} ${name}`
+        seekers.set(key, [...(seekers.get(key) ?? []), one.requestId])
+      }
+    }
+  }
+  const add = (requestId: string, store: string, count: number) => {
+    if (count === 0) return
+    const own = counts.get(requestId) ?? new Map<string, number>()
+    own.set(store, (own.get(store) ?? 0) + count)
+    counts.set(requestId, own)
+  }
+  return {
+    add,
+    addFor(kind, name, store, count) {
+      for (const requestId of seekers.get(`${kind} ${name}`) ?? []) add(requestId, store, count)
+    },
+    of: (requestId) => ({
+      found: [...(counts.get(requestId) ?? [])].map(([store, count]) => ({ store, count })),
+    }),
+  }
+}
+
+/** All names of one kind, each once. */
+export function namesOf(sought: readonly Sought[], kind: 'tokens' | 'subjectIds' | 'handles'): string[] {
+  return [...new Set(sought.flatMap((one) => [...one[kind]]))]
+}
+
+const LOOK_AGAIN_MS = 500
+
+/** Asks again until it is true, since what goes by itself goes within seconds. @returns the last answer. */
+export async function waitFor(timeoutMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
+  const end = performance.now() + timeoutMs
+  for (;;) {
+    if (await isSo()) return true
+    if (performance.now() > end) return false
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+  }
+}

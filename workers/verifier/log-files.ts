@@ -1,0 +1,83 @@
+import { openCheckpoint } from '../../certificates/open-checkpoint.ts'
+import type { PublicKey } from '../../certificates/public-key.ts'
+import { decodeBundle, type TileFile, tilePath } from '../../certificates/tiles.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { S3 } from '../../s3/client.ts'
+import { getObject } from '../../s3/get-object.ts'
+import { putObject } from '../../s3/put-object.ts'
+
+/** Objects of the bucket `log`; certificates and tiles are written before a checkpoint speaks of them. */
+export const CHECKPOINT_KEY = 'checkpoint'
+export const certificateKey = (digest: string) => `certificates/${digest}.json`
+export const proofKey = (digest: string) => `certificates/${digest}.tlog-proof`
+/** Entries behind the certificate's up to the proof's size, one a line: what `ebb verify --leaves` takes. */
+export const leavesKey = (digest: string) => `certificates/${digest}.leaves`
+
+const BUNDLE = 256
+/** Objects under way at a time. */
+const LANES = 16
+
+export interface PublishedHead {
+  /** The signed note. */
+  text: string
+  size: number
+  root: Buffer
+}
+
+/** The newest checkpoint. @throws EbbError `log_forked` when it is not signed by the log's key */
+export async function readCheckpoint(s3: S3, log: PublicKey): Promise<PublishedHead | undefined> {
+  const bytes = await getObject(s3, 'log', CHECKPOINT_KEY)
+  if (!bytes) return undefined
+  const text = bytes.toString()
+  try {
+    const { head } = openCheckpoint(text, [log])
+    return { text, size: head.size, root: head.root }
+  } catch {
+    throw new EbbError('log_forked', 'the checkpoint in the bucket is not signed by this log')
+  }
+}
+
+/** The first `size` entries of the log. One request for each 256. @throws EbbError `log_forked` when a bundle is not there */
+export async function readEntries(s3: S3, size: number): Promise<Buffer[]> {
+  const bundles = Array.from({ length: Math.ceil(size / BUNDLE) }, (_, index) => index)
+  const read = await inLanes(bundles, (index) =>
+    readBundle(s3, index, Math.min(BUNDLE, size - index * BUNDLE)),
+  )
+  return read.flat()
+}
+
+async function readBundle(s3: S3, index: number, width: number): Promise<Buffer[]> {
+  // A partial bundle may have been removed once its full one was there.
+  const bytes =
+    (await getObject(s3, 'log', tilePath('entries', index, width))) ??
+    (width < BUNDLE ? await getObject(s3, 'log', tilePath('entries', index)) : undefined)
+  const entries = bytes ? decode(bytes) : []
+  if (entries.length < width) throw new EbbError('log_forked', `entries of bundle ${index} are missing`)
+  return entries.slice(0, width)
+}
+
+function decode(bytes: Buffer): Buffer[] {
+  try {
+    return decodeBundle(bytes)
+  } catch {
+    throw new EbbError('log_forked', 'a bundle of entries is damaged')
+  }
+}
+
+export async function writeTiles(s3: S3, files: readonly TileFile[]): Promise<void> {
+  await inLanes(files, ({ path, bytes }) => putObject(s3, 'log', path, bytes))
+}
+
+/** Runs `work` over all, some at a time, results in order. */
+export async function inLanes<In, Out>(
+  items: readonly In[],
+  work: (item: In) => Promise<Out>,
+): Promise<Out[]> {
+  const results: Out[] = new Array(items.length)
+  let next = 0
+  const lane = async () => {
+    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at]!)
+  }
+  await Promise.all(Array.from({ length: Math.min(LANES, items.length) }, lane))
+  return results
+}

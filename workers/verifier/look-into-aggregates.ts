@@ -1,0 +1,89 @@
+import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import { type Findings, waitFor } from './findings.ts'
+import { ask } from './look-into-clickhouse.ts'
+import type { OpenRequest } from './observation.ts'
+
+const STORE = 'clickhouse/aggregates'
+
+/** A batch that came later may have erased its rows and not yet counted again. */
+const RECOUNT_MS = 90_000
+
+/** Days of one statement. */
+const DAYS_AT_ONCE = 300
+
+/**
+ * The live metrics of the days that the person had rows on must not count more than there is: an aggregate that was not
+ * derived again still counts who is gone. Metrics are read before rows: rows that come in meanwhile cannot look like too
+ * much. Kept to days, since the verifier noted them before anything was erased.
+ */
+export async function lookIntoAggregates(
+  client: ClickHouseClient,
+  requests: readonly OpenRequest[],
+  findings: Findings,
+): Promise<void> {
+  let waiting = new Map<string, { app: string; day: string }>()
+  for (const { app, observed } of requests) {
+    for (const day of observed?.days ?? []) waiting.set(`${app} ${day}`, { app, day })
+  }
+  await waitFor(RECOUNT_MS, async () => {
+    waiting = await overcounted(client, waiting)
+    return waiting.size === 0
+  })
+  if (waiting.size === 0) return
+  for (const { requestId, app, observed } of requests) {
+    const left = (observed?.days ?? []).filter((day) => waiting.has(`${app} ${day}`))
+    findings.add(requestId, STORE, left.length)
+  }
+}
+
+async function overcounted(
+  client: ClickHouseClient,
+  days: ReadonlyMap<string, { app: string; day: string }>,
+): Promise<Map<string, { app: string; day: string }>> {
+  const left = new Map<string, { app: string; day: string }>()
+  const all = [...days]
+  for (let at = 0; at < all.length; at += DAYS_AT_ONCE) {
+    const some = all.slice(at, at + DAYS_AT_ONCE)
+    const params = { keys: some.map(([key]) => key) }
+    const counted = await ask<{ key: string; events: string }>(
+      client,
+      `SELECT concat(app, ' ', toString(day)) AS key, sum(events) AS events FROM metrics_streaming_daily
+       WHERE key IN {keys:Array(String)} GROUP BY key`,
+      params,
+    )
+    const rows = await ask<{ key: string; events: string }>(
+      client,
+      `SELECT concat(app, ' ', toString(toDate(ts))) AS key, count() AS events FROM events_raw
+       WHERE app IN {apps:Array(String)} AND toDate(ts) IN (SELECT toDate(arrayJoin({days:Array(String)})))
+         AND key IN {keys:Array(String)} GROUP BY key`,
+      {
+        ...params,
+        apps: [...new Set(some.map(([, one]) => one.app))],
+        days: [...new Set(some.map(([, one]) => one.day))],
+      },
+    )
+    const present = new Map(rows.map((row) => [row.key, Number(row.events)]))
+    for (const { key, events } of counted) {
+      if (Number(events) > (present.get(key) ?? 0)) left.set(key, days.get(key)!)
+    }
+  }
+  return left
+}
+
+/** Days (UTC) on which any of these tokens (hex) has rows. One look, by the bloom filter on subjects. */
+export async function daysOf(
+  client: ClickHouseClient,
+  tokens: readonly string[],
+): Promise<Map<string, string[]>> {
+  const days = new Map<string, string[]>()
+  for (let at = 0; at < tokens.length; at += 250) {
+    const rows = await ask<{ token: string; day: string }>(
+      client,
+      `SELECT DISTINCT lower(hex(subject)) AS token, toString(toDate(ts)) AS day FROM events_raw
+       WHERE subject IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {tokens:String}))), 16))`,
+      { tokens: tokens.slice(at, at + 250).join(',') },
+    )
+    for (const { token, day } of rows) days.set(token, [...(days.get(token) ?? []), day])
+  }
+  return days
+}

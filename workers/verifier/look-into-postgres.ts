@@ -1,0 +1,124 @@
+import type { Postgres } from '../../postgres/client.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import { type Findings, namesOf, type Sought } from './findings.ts'
+import type { OpenRequest } from './observation.ts'
+
+const STORE = 'postgres/vault'
+
+interface NamingColumn {
+  table: string
+  column: string
+  kind: 'subjectIds' | 'handles'
+}
+
+/** Marks of the block: they stand until the block is lifted, which comes after the certificate. */
+const MARKS: ReadonlySet<string> = new Set(['subject_blocks'])
+
+/**
+ * Looks into every table that names people, by subject id or by handle, as the server's own catalog lists them, and into
+ * the planner's samples of those columns.
+ */
+export async function lookIntoPostgres(
+  postgres: Postgres,
+  requests: readonly OpenRequest[],
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
+  const columns = await namingColumns(postgres)
+  for (const needed of ['subjects', 'subject_links', 'users_pii', 'users_public']) {
+    if (!columns.some(({ table }) => table === needed)) {
+      throw new EbbError('store_unreadable', `table ${needed} cannot be looked into`)
+    }
+  }
+  for (const one of columns) {
+    if (one.table === 'subjects' && one.kind === 'handles') {
+      await lookForHandles(postgres, requests, sought, findings)
+    } else {
+      await countNames(postgres, one, namesOf(sought, one.kind), findings)
+    }
+  }
+  await searchSamples(postgres, columns, sought, findings)
+}
+
+async function namingColumns(postgres: Postgres): Promise<NamingColumn[]> {
+  const rows = await postgres.query<{ table: string; column: string; type: string }>(
+    'verifier_columns',
+    `SELECT c.table_name AS table, c.column_name AS column, c.data_type AS type
+     FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+     WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+       AND ((c.data_type = 'uuid' AND c.column_name ~ '(^|_)subject(_id)?$')
+         OR (c.data_type = 'bytea' AND c.column_name ~ '(^|_)handle$'))
+     ORDER BY 1, 2`,
+    [],
+  )
+  return rows
+    .filter(({ table }) => !MARKS.has(table))
+    .map(({ table, column, type }) => ({ table, column, kind: type === 'uuid' ? 'subjectIds' : 'handles' }))
+}
+
+async function countNames(
+  postgres: Postgres,
+  { table, column, kind }: NamingColumn,
+  names: readonly string[],
+  findings: Findings,
+): Promise<void> {
+  const [text, type] = kind === 'subjectIds' ? ['::text', 'uuid'] : ['', 'bytea']
+  const named = kind === 'subjectIds' ? `"${column}"${text}` : `encode("${column}", 'hex')`
+  const values = kind === 'subjectIds' ? names : names.map((name) => Buffer.from(name, 'hex'))
+  const rows = await postgres.query<{ name: string; rows: number }>(
+    `verifier_${table}_${column}`,
+    `SELECT ${named} AS name, count(*)::int AS rows FROM "${table}" WHERE "${column}" = ANY($1::${type}[])
+     GROUP BY 1`,
+    [values],
+  )
+  for (const row of rows) findings.addFor(kind, row.name, STORE, row.rows)
+}
+
+/**
+ * A handle may come back once the block is lifted: somebody who returns is a new subject under the same handle. Until the
+ * first certificate nobody may bear it; afterwards only somebody who came later.
+ */
+async function lookForHandles(
+  postgres: Postgres,
+  requests: readonly OpenRequest[],
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
+  const rows = await postgres.query<{ handle: string; created_at: Date }>(
+    'verifier_subject_handles',
+    `SELECT encode(handle, 'hex') AS handle, created_at FROM subjects WHERE handle = ANY($1::bytea[])`,
+    [namesOf(sought, 'handles').map((handle) => Buffer.from(handle, 'hex'))],
+  )
+  if (rows.length === 0) return
+  const certifiedAt = new Map(requests.map((one) => [one.requestId, one.certifiedAt]))
+  for (const one of sought) {
+    const until = certifiedAt.get(one.requestId)
+    const left = rows.filter((row) => one.handles.has(row.handle) && (!until || row.created_at <= until))
+    findings.add(one.requestId, STORE, left.length)
+  }
+}
+
+/** pg_statistic keeps samples of values until a table is analysed again. */
+async function searchSamples(
+  postgres: Postgres,
+  columns: readonly NamingColumn[],
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
+  const rows = await postgres.query<{ table: string; column: string; sample: string }>(
+    'verifier_samples',
+    `SELECT tablename AS table, attname AS column,
+       concat(most_common_vals::text, ' ', histogram_bounds::text) AS sample
+     FROM pg_stats WHERE schemaname = 'public' AND tablename = ANY($1::text[])`,
+    [[...new Set(columns.map((one) => one.table))]],
+  )
+  for (const one of columns) {
+    const sample = rows.find((row) => row.table === one.table && row.column === one.column)?.sample ?? ''
+    if (sample.trim() === '') continue
+    for (const name of namesOf(sought, one.kind)) {
+      if (!sample.includes(name)) continue
+      if (one.table === 'subjects' && one.kind === 'handles') continue
+      findings.addFor(one.kind, name, STORE, 1)
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { S3 } from '../../s3/client.ts'
+import { exportPrefix } from '../../s3/exports.ts'
+import { listVersions, type ObjectVersion } from '../../s3/list-versions.ts'
+import { listUnfinishedUploads } from '../../s3/multipart-uploads.ts'
+import { ARCHIVE_STRUCTURE, archiveBucket, archiveKey } from '../../schemas/archive.ts'
+import { type Findings, namesOf, type Sought, waitFor } from './findings.ts'
+import { ask } from './look-into-clickhouse.ts'
+
+const ARCHIVE = 's3/archive'
+const EXPORTS = 's3/exports'
+const TOKENS_AT_ONCE = 250
+/** Another batch may be replacing a file of the same bucket at the moment. */
+const VERSIONS_MS = 20_000
+
+export interface S3Look {
+  s3: S3
+  clickhouse: ClickHouseClient
+  /** Name of ClickHouse's collection for the archive's bucket. */
+  collection: string
+}
+
+/** Looks into the archive's files, for versions and uploads that nobody sees any more, and for files of exports. */
+export async function lookIntoS3(look: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
+  await lookIntoFiles(look, sought, findings)
+  await lookForOldVersions(look, sought, findings)
+  await lookForExports(look, sought, findings)
+}
+
+/** One statement reads one column of every file of the buckets concerned. */
+async function lookIntoFiles(look: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
+  const files = await listVersions(look.s3, 'archive', 'day=')
+  if (files.length === 0) return
+  const tokens = namesOf(sought, 'tokens').sort()
+  for (let at = 0; at < tokens.length; at += TOKENS_AT_ONCE) {
+    const some = tokens.slice(at, at + TOKENS_AT_ONCE)
+    const buckets = [...new Set(some.map(bucketOf))].filter((bucket) => files.some(isOf(bucket)))
+    if (buckets.length === 0) continue
+    const glob = archiveKey('*', buckets.length === 1 ? buckets[0]! : `{${buckets.join(',')}}`)
+    const rows = await ask<{ token: string; rows: string }>(
+      look.clickhouse,
+      `SELECT lower(hex(subject)) AS token, count() AS rows
+       FROM s3(${look.collection}, filename = '${glob}', format = 'Parquet',
+               structure = '${ARCHIVE_STRUCTURE.replaceAll("'", "\\'")}')
+       WHERE subject IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {tokens:String}))), 16))
+       GROUP BY token`,
+      { tokens: some.join(',') },
+      { use_hive_partitioning: 0 },
+    )
+    for (const row of rows) findings.addFor('tokens', row.token, ARCHIVE, Number(row.rows))
+  }
+}
+
+/** A version that is covered by a newer one, a delete marker, or an upload that was never ended, in a bucket of the person's. */
+async function lookForOldVersions(
+  { s3 }: S3Look,
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
+  const buckets = new Map(sought.map((one) => [one.requestId, new Set([...one.tokens].map(bucketOf))]))
+  let old: { key: string }[] = []
+  await waitFor(VERSIONS_MS, async () => {
+    const [versions, uploads] = await Promise.all([
+      listVersions(s3, 'archive', ''),
+      listUnfinishedUploads(s3, 'archive', ''),
+    ])
+    old = [...versions.filter(isOutOfPlace), ...uploads]
+    return old.length === 0
+  })
+  for (const [requestId, own] of buckets) {
+    const left = old.filter(({ key }) => {
+      const bucket = /^day=[^/]+\/bucket=(\d\d)\//.exec(key)?.[1]
+      // What is not where the archive's files are could be anyone's.
+      return bucket === undefined || own.has(bucket)
+    })
+    findings.add(requestId, ARCHIVE, left.length)
+  }
+}
+
+const FILE = /^day=\d{4}-\d{2}-\d{2}\/bucket=\d\d\/events\.parquet$/
+
+function isOutOfPlace(one: ObjectVersion): boolean {
+  return !one.isLatest || one.isDeleteMarker || !FILE.test(one.key)
+}
+
+async function lookForExports({ s3 }: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
+  const [versions, uploads] = await Promise.all([
+    listVersions(s3, 'exports', ''),
+    listUnfinishedUploads(s3, 'exports', ''),
+  ])
+  const keys = [...versions, ...uploads].map(({ key }) => key)
+  if (keys.length === 0) return
+  for (const token of namesOf(sought, 'tokens')) {
+    const prefix = exportPrefix(Buffer.from(token, 'hex'))
+    const left = keys.filter((key) => key.startsWith(prefix)).length
+    if (left > 0) findings.addFor('tokens', token, EXPORTS, left)
+  }
+}
+
+function bucketOf(token: string): string {
+  if (!/^[0-9a-f]{32}$/.test(token)) throw new EbbError('store_unreadable', 'a token is not one')
+  return archiveBucket(Buffer.from(token, 'hex'))
+}
+
+function isOf(bucket: string): (one: { key: string }) => boolean {
+  return ({ key }) => key.includes(`/bucket=${bucket}/`)
+}

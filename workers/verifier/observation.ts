@@ -1,0 +1,122 @@
+import type { Postgres } from '../../postgres/client.ts'
+import { seal, unseal } from '../../postgres/seal.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { SealedErasure } from '../../schemas/erasure.ts'
+import type { FoundSecret, KeyringReader, SecretPlace } from './read-keyring.ts'
+
+export interface ObservedSubject extends SecretPlace {
+  subjectId: string
+  /** 16 bytes, hex. */
+  token: string
+}
+
+/** What the verifier has seen of a person by itself; sealed under the request key in `privacy_requests.observed`. */
+export interface Observation {
+  /** Handles that the request names and that subjects of the closure bear; 32 bytes, hex. */
+  handles: string[]
+  subjects: ObservedSubject[]
+  /** Subjects that were seen without a secret: what bore their token cannot be looked for. */
+  keyless: string[]
+  /** `YYYY-MM-DD` on which there were rows of theirs: what must be counted again. */
+  days: string[]
+}
+
+/** An open request as the verifier reads it. */
+export interface OpenRequest {
+  requestId: string
+  app: string
+  receivedAt: Date
+  dueAt: Date
+  blockedAt: Date | null
+  certifiedAt: Date | null
+  progress: {
+    block?: { rev: number; atMs: number }
+    cutoff?: { atMs: number; untilMs: number }
+  }
+  sealed: SealedErasure
+  observed: Observation | undefined
+  /** The request key. */
+  key: Buffer
+}
+
+interface Row {
+  request_id: string
+  app: string
+  received_at: Date
+  due_at: Date
+  blocked_at: Date | null
+  certified_at: Date | null
+  progress: OpenRequest['progress']
+  sealed: Buffer
+  observed: Buffer | null
+}
+
+/** Opens requests by id; those that are closed or unknown are missing from the map. */
+export async function readOpenRequests(
+  deps: { postgres: Postgres; keyring: KeyringReader },
+  requestIds: readonly string[],
+): Promise<Map<string, OpenRequest>> {
+  const rows = await deps.postgres.query<Row>(
+    'verifier_requests',
+    `SELECT request_id, app, received_at, due_at, blocked_at, certified_at, progress, sealed, observed
+     FROM privacy_requests WHERE request_id = ANY($1::uuid[]) AND sealed IS NOT NULL`,
+    [requestIds],
+  )
+  const keys = await deps.keyring.secrets(rows.map((row) => row.request_id))
+  const opened = new Map<string, OpenRequest>()
+  for (const row of rows) {
+    const key = keys.get(row.request_id)
+    if (key) opened.set(row.request_id, openRequest(row, key))
+  }
+  return opened
+}
+
+/** @throws EbbError `request_unknown` */
+export async function readOpenRequest(
+  deps: { postgres: Postgres; keyring: KeyringReader },
+  requestId: string,
+): Promise<OpenRequest> {
+  const request = (await readOpenRequests(deps, [requestId])).get(requestId)
+  if (!request) throw new EbbError('request_unknown', 'no open request of this id')
+  return request
+}
+
+function openRequest(row: Row, { secret }: FoundSecret): OpenRequest {
+  const context = sealedContext(row.request_id)
+  return {
+    requestId: row.request_id,
+    app: row.app,
+    receivedAt: row.received_at,
+    dueAt: row.due_at,
+    blockedAt: row.blocked_at,
+    certifiedAt: row.certified_at,
+    progress: row.progress,
+    sealed: JSON.parse(unseal(secret, row.sealed, context).toString()) as SealedErasure,
+    observed: row.observed
+      ? (JSON.parse(unseal(secret, row.observed, observedContext(row.request_id)).toString()) as Observation)
+      : undefined,
+    key: secret,
+  }
+}
+
+/** Adds to what was observed; nothing that was seen once is forgotten. */
+export async function writeObservation(
+  postgres: Postgres,
+  { requestId, key }: OpenRequest,
+  observation: Observation,
+): Promise<void> {
+  const sealed = seal(key, Buffer.from(JSON.stringify(observation)), observedContext(requestId))
+  await postgres.query('write_observed', 'UPDATE privacy_requests SET observed = $2 WHERE request_id = $1', [
+    requestId,
+    sealed,
+  ])
+}
+
+function sealedContext(requestId: string): Buffer {
+  return Buffer.from(requestId.replaceAll('-', ''), 'hex')
+}
+
+/** Another than that of `sealed`: neither column can be put in the place of the other. */
+function observedContext(requestId: string): Buffer {
+  return Buffer.concat([sealedContext(requestId), Buffer.from('observed')])
+}

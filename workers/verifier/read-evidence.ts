@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson } from '../../certificates/canonical-json.ts'
+import type { Postgres } from '../../postgres/client.ts'
+import { EbbError } from '../../runtime/errors.ts'
+import type { Receipt } from '../../schemas/certificate.ts'
+import { DATA_MAP } from '../../schemas/data-map.ts'
+import { planStores } from '../../schemas/erasure-plan.ts'
+import type { OpenRequest } from './observation.ts'
+
+interface ReceiptRow {
+  store: string
+  outcome: string
+  method: string
+  at: Date
+  ids: string[]
+  evidence: string
+}
+
+interface HoldRow {
+  hold_id: string
+  fields: string[]
+  article: string
+  until: Date
+}
+
+/** Stores beside those of the plan that an erasure touches. */
+const DERIVED = 'clickhouse/aggregates'
+const METHODS: ReadonlySet<string> = new Set([
+  'deleted',
+  'rewritten',
+  'key-destroyed',
+  'expired',
+  'nothing-held',
+])
+
+/** A second, as certificates write it. */
+export function toTime(ms: number): string {
+  return new Date(Math.floor(ms / 1_000) * 1_000).toISOString().replace('.000Z', 'Z')
+}
+
+/**
+ * Receipts for a certificate: what each eraser left, one for every store of the data map and none that could not be true,
+ * then the verifier's own on the keys, and what is kept by law. That the stores are empty is never read from here.
+ * @throws EbbError `evidence_missing`
+ */
+export async function readEvidence(
+  postgres: Postgres,
+  request: OpenRequest,
+  nowMs: number,
+): Promise<Receipt[]> {
+  const [rows, holds] = await Promise.all([
+    postgres.query<ReceiptRow>(
+      'verifier_receipts',
+      `SELECT store, outcome, method, at, ids, evidence FROM erasure_receipts WHERE request_id = $1 ORDER BY store`,
+      [request.requestId],
+    ),
+    postgres.query<HoldRow>(
+      'verifier_holds',
+      `SELECT hold_id, fields, article, until FROM legal_holds
+       WHERE request_id = $1 AND released_at IS NULL AND sealed IS NOT NULL ORDER BY hold_id`,
+      [request.requestId],
+    ),
+  ])
+  const present = new Map(rows.map((row) => [row.store, row]))
+  for (const store of [...planStores(DATA_MAP), DERIVED]) {
+    if (!present.has(store)) throw missing(`there is no receipt of ${store}`)
+  }
+  const receipts = rows.map((row) => toReceipt(row, request, nowMs))
+  if (!present.has('keyring')) receipts.push(keyReceipt(request, nowMs))
+  return [...receipts, ...holds.map((hold) => toRetained(hold, nowMs))]
+}
+
+function toReceipt(row: ReceiptRow, request: OpenRequest, nowMs: number): Receipt {
+  const { store, at, ids, evidence } = row
+  if (row.outcome === 'unreachable') return { outcome: 'unreachable', store, since: toTime(at.getTime()) }
+  const plausible =
+    row.outcome === 'erased' &&
+    METHODS.has(row.method) &&
+    at.getTime() <= nowMs &&
+    at.getTime() >= request.receivedAt.getTime() &&
+    /^[0-9a-f]{64}$/.test(evidence) &&
+    !namesPerson(ids, request)
+  if (!plausible) throw missing(`the receipt of ${store} cannot be true`)
+  const method = row.method as Extract<Receipt, { outcome: 'erased' }>['method']
+  return { outcome: 'erased', store, method, at: toTime(at.getTime()), evidence: { hash: evidence, ids } }
+}
+
+/** A certificate is public: no receipt may carry a token, a handle, a subject id or an identifier into it. */
+function namesPerson(ids: readonly string[], { sealed, observed }: OpenRequest): boolean {
+  const names = [
+    ...sealed.handles,
+    ...sealed.identifiers.map((one) => one.value),
+    ...sealed.subjects.flatMap((one) => [one.token, one.subjectId]),
+    ...(observed?.handles ?? []),
+    ...(observed?.subjects ?? []).flatMap((one) => [one.token, one.subjectId]),
+  ].map((name) => name.toLowerCase())
+  return ids.some((id) => names.some((name) => name.length >= 4 && id.toLowerCase().includes(name)))
+}
+
+/** What the verifier itself has seen of the keys: none of these opens anything any more. */
+function keyReceipt({ observed }: OpenRequest, nowMs: number): Receipt {
+  const keys = [...new Set((observed?.subjects ?? []).map((one) => one.providerKey))].sort()
+  const hash = createHash('sha256')
+    .update(canonicalJson({ destroyed: keys }))
+    .digest('hex')
+  const method = keys.length > 0 ? 'key-destroyed' : 'nothing-held'
+  const ids = keys.slice(0, 200)
+  return { outcome: 'erased', store: 'keyring', method, at: toTime(nowMs), evidence: { hash, ids } }
+}
+
+function toRetained({ hold_id, fields, article, until }: HoldRow, nowMs: number): Receipt {
+  if (until.getTime() <= nowMs + 1_000) throw missing('a hold is over and not released yet')
+  return {
+    outcome: 'retained',
+    store: `postgres/legal_holds/${hold_id}`,
+    what: `fields ${fields.join(', ')}`.slice(0, 300),
+    article,
+    until: toTime(until.getTime()),
+  }
+}
+
+function missing(message: string): EbbError {
+  return new EbbError('evidence_missing', message)
+}
