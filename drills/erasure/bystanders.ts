@@ -36,7 +36,7 @@ export async function checksumBystanders(
     }
   }
   for (const [table, query] of Object.entries(POSTGRES_ROWS)) {
-    const rows = await postgres.query<{ subject: string; sum: string }>(`drill_${table}`, query, [])
+    const rows = await postgres.query<{ subject: string; sum: string }>(`drill_sum_${table}`, query, [])
     for (const { subject, sum } of rows) if (!erased.has(subject)) sums.set(`${table} ${subject}`, sum)
   }
   return sums

@@ -43,7 +43,6 @@ export const RESIDUE_CHECKS: readonly ResidueCheck[] = [
   },
   { engine: 'clickhouse', residue: 'shadow/', place: /^clickhouse shadow|\(shadow\)$/, plant: freeze },
   { engine: 'clickhouse', residue: 'detached parts', place: /\(detached\)$/, plant: leaveDetachedPart },
-  { engine: 'clickhouse', residue: 'staging partitions', place: /^clickhouse \w+_staging$/, plant: byItself },
   {
     engine: 'postgres',
     residue: 'dead tuples',
@@ -89,7 +88,7 @@ async function leaveDetachedPart({ home, clickhouse }: ResidueContext): Promise<
   const folder = data.startsWith('/') ? data : join(home, 'clickhouse', data)
   const parts = (await readdir(folder)).filter((name) => /^\d{6}_\d+_\d+_\d+$/.test(name))
   await mkdir(join(folder, 'detached'), { recursive: true })
-  await cp(join(folder, parts[0]!), join(folder, 'detached', parts[0]!), { recursive: true })
+  for (const part of parts) await cp(join(folder, part), join(folder, 'detached', part), { recursive: true })
 }
 
 async function leaveDeadTuple({ postgres, person, subject }: ResidueContext): Promise<void> {

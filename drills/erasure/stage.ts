@@ -5,7 +5,7 @@ import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { createS3, type S3 } from '../../s3/client.ts'
 import { createCanaries } from '../scan/canaries.ts'
-import { createScanner, type Scanner } from '../scan/scanner.ts'
+import { createScanner, type Scanner, type Secret } from '../scan/scanner.ts'
 import { batchesOf, createBystander, createPerson, type DrillPerson, FIELDS } from './fields.ts'
 import { type NamePlace, readPlaceNames } from './name-places.ts'
 import { plantExports, plantProfiles } from './plant.ts'
@@ -30,7 +30,7 @@ export interface DrillStage {
   /** Days that the batch tables hold. */
   days: string[]
   /** A search for the people's canaries, and for `secrets` besides. */
-  createScanner(secrets: Parameters<typeof createScanner>[1]): Scanner
+  createScanner(secrets: readonly Secret[], onBytes?: (data: Buffer) => void): Scanner
   /** Name of a canary's field. */
   fieldOf(field: number): string
   readPlaces(): Promise<NamePlace>
@@ -77,7 +77,7 @@ export async function openStage(options: StageOptions): Promise<DrillStage> {
     await runPlatformJobs(config, days, say)
     return {
       ...{ drill, clickhouse, postgres, keyring, s3, people, subjects, days },
-      createScanner: (secrets) => createScanner(canaries, secrets),
+      createScanner: (secrets, onBytes) => createScanner(canaries, secrets, onBytes),
       fieldOf: (field) => FIELDS[field] ?? 'unknown field',
       readPlaces: () => readPlaceNames(drill.home, clickhouse, [postgres, keyring]),
       stop: close,

@@ -32,8 +32,13 @@ const PACKED_TEXT = ['H4sIAAAA', 'KLUv/']
 /**
  * Prepares a search for a run's canaries and for any number of secrets, in every form of encodings.ts.
  * @param secrets those of thousands of people are searched as fast as one.
+ * @param onBytes is shown all bytes, packed and unpacked, for a look of its own.
  */
-export function createScanner(canaries: Canaries, secrets: readonly Secret[] = []): Scanner {
+export function createScanner(
+  canaries: Canaries,
+  secrets: readonly Secret[] = [],
+  onBytes?: (data: Buffer) => void,
+): Scanner {
   const meanings: { encoding: Encoding; secret?: string }[] = []
   const patterns: Pattern[] = []
   const add = (encoding: Encoding, bytes: Buffer, secret?: string) => {
@@ -56,6 +61,7 @@ export function createScanner(canaries: Canaries, secrets: readonly Secret[] = [
   }
 
   async function scan(data: Buffer, outer: string[]): Promise<Finding[]> {
+    onBytes?.(data)
     const findings: Finding[] = []
     const inner: Container[] = []
     const onMatch = (id: number, offset: number) => {
