@@ -11,7 +11,7 @@ import { setState } from '../postgres/privacy-requests.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { S3 } from '../s3/client.ts'
-import type { ErasureActivities, ErasureBatchActivities } from '../schemas/erasure.ts'
+import type { ErasureActivities, ErasureBatchActivities, FollowUpActivities } from '../schemas/erasure.ts'
 import { createAwaitBlock } from './await-block.ts'
 import { createBlockSubjects } from './block-subjects.ts'
 import { createCancelRequest, createCloseRequest } from './close-request.ts'
@@ -22,6 +22,7 @@ import { createClickHouseEraser } from './erase-clickhouse.ts'
 import { createExportsEraser } from './erase-exports.ts'
 import { createEraseStore } from './erase-store.ts'
 import { createVaultEraser } from './erase-vault.ts'
+import { createFollowUpErasures } from './follow-up-erasures.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from './hold-fields.ts'
 import { createJournalSealer } from './journal-sealer.ts'
 import { createLiftBlock, createWithdrawBlock } from './lift-block.ts'
@@ -55,10 +56,10 @@ export interface ErasureDependencies {
   reportsFolder: string
 }
 
+export type PlatformErasureActivities = ErasureActivities & ErasureBatchActivities & FollowUpActivities
+
 /** Every side effect of the erasure workflows but the verifier's. What they throw is mapped to closed codes. */
-export function createErasureActivities(
-  deps: ErasureDependencies,
-): ErasureActivities & ErasureBatchActivities {
+export function createErasureActivities(deps: ErasureDependencies): PlatformErasureActivities {
   const { config, logger, postgres, client } = deps
   const keys = { ...deps, keyringUrl: config.postgres.keyringUrl }
   const shared = { ...deps, destroyKey: createKeyDestroyer(keys) }
@@ -68,7 +69,7 @@ export function createErasureActivities(
     workflowId: deps.batchWorkflowId,
     batchMs: config.privacy.batchMs,
   }
-  const activities: ErasureActivities & ErasureBatchActivities = {
+  const activities: PlatformErasureActivities = {
     openRequest: createOpenRequest(postgres),
     blockSubjects: createBlockSubjects(deps),
     awaitBlock: createAwaitBlock({ ...deps, leaseMs: config.privacy.leaseMs }),
@@ -91,6 +92,12 @@ export function createErasureActivities(
     }),
     destroySecrets: createDestroySecrets(keys),
     settleBatch: createSettleBatch(postgres, client),
+    followUpErasures: createFollowUpErasures({
+      ...deps,
+      privacy: config.privacy,
+      taskQueue: config.temporal.taskQueue,
+      leaseMs: config.privacy.leaseMs,
+    }),
   }
   return mapErrors(activities, logger)
 }

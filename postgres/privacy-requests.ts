@@ -10,7 +10,7 @@ export {
   sealContent,
   writeSealed,
 } from './sealed-requests.ts'
-export { handlesOf, type SubmitDeps, type Submitted, submitErasure } from './submit-erasure.ts'
+export { handlesOf, type SubmitDeps, type Submitted, submitErasure, submitHandle } from './submit-erasure.ts'
 
 export type PrivacyRequestErrorCode = 'app_unknown' | 'identifier_invalid' | 'request_unknown'
 

@@ -56,29 +56,87 @@ export async function submitErasure(
     ])
     const running = await findCovering(within, wish.app, blinds)
     if (running) return running
-    await within.query(
-      'create_request',
-      `INSERT INTO privacy_requests
-         (request_id, app, kind, state, proof, requested_by, blinds, received_at, grace_until, due_at, sealed)
-       VALUES ($1, $2, 'erasure', 'received', $3, $4, $5, $6, $7, $8, $9)`,
-      [
-        requestId,
-        wish.app,
-        wish.proof,
-        requestedBy,
-        blinds,
-        new Date(receivedMs),
-        new Date(receivedMs + privacy.graceMs),
-        new Date(receivedMs + privacy.dueMs),
-        sealContent(secret!.secret, requestId, content),
-      ],
-    )
+    await insertRequest(within, {
+      requestId,
+      app: wish.app,
+      proof: wish.proof,
+      requestedBy,
+      blinds,
+      receivedMs,
+      ...privacy,
+      sealed: sealContent(secret!.secret, requestId, content),
+    })
     return undefined
   })
   if (joined === undefined) return { requestId, joined: false }
   // Nothing was ever sealed under this key.
   await keyring.dropSecrets([requestId]).catch(() => {})
   return { requestId: joined, joined: true }
+}
+
+interface NewRow {
+  requestId: string
+  app: string
+  proof: NewErasure['proof']
+  requestedBy: string
+  blinds: Buffer[]
+  receivedMs: number
+  graceMs: number
+  dueMs: number
+  sealed: Buffer
+}
+
+async function insertRequest(within: Pick<Postgres, 'query'>, row: NewRow): Promise<void> {
+  await within.query(
+    'create_request',
+    `INSERT INTO privacy_requests
+       (request_id, app, kind, state, proof, requested_by, blinds, received_at, grace_until, due_at, sealed)
+     VALUES ($1, $2, 'erasure', 'received', $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      row.requestId,
+      row.app,
+      row.proof,
+      row.requestedBy,
+      row.blinds,
+      new Date(row.receivedMs),
+      new Date(row.receivedMs + row.graceMs),
+      new Date(row.receivedMs + row.dueMs),
+      row.sealed,
+    ],
+  )
+}
+
+/**
+ * A request by handle alone, for an id that a late link gave to an erased person. Nobody asked for it, so no identifier is
+ * known: its commitment is over the handle.
+ * @returns the request's id
+ */
+export async function submitHandle(
+  within: Pick<Postgres, 'query'>,
+  deps: Pick<SubmitDeps, 'keyring' | 'privacy' | 'now'>,
+  { app, handle }: { app: string; handle: Buffer },
+): Promise<string> {
+  const [secret] = await deps.keyring.createSecrets([randomUUID()])
+  const requestId = secret!.subjectId
+  const lookupKey = await deps.keyring.appLookupKey(app)
+  const content: SealedErasure = {
+    identifiers: [{ label: 'anonymousId', value: handle.toString('hex') }],
+    handles: [handle.toString('hex')],
+    subjects: [],
+    salt: randomBytes(32).toString('hex'),
+  }
+  await insertRequest(within, {
+    requestId,
+    app,
+    proof: 'account-session',
+    requestedBy: 'late-link',
+    blinds: blindsOf(lookupKey, [handle]),
+    receivedMs: deps.now(),
+    graceMs: 0,
+    dueMs: deps.privacy.dueMs,
+    sealed: sealContent(secret!.secret, requestId, content),
+  })
+  return requestId
 }
 
 /** A running request that names all of these people already; one that names only some of them is not enough. */

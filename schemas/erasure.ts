@@ -150,6 +150,12 @@ export interface ErasureBatchActivities {
   settleBatch(input: { batchId: string; blocked: string[] }): Promise<void>
 }
 
+/** Of the small workflow that looks after what nobody asks for. */
+export interface FollowUpActivities {
+  /** Ids that late links gave to erased people get requests of their own; requests whose saga was never started are started. */
+  followUpErasures(): Promise<{ late: number; started: number }>
+}
+
 export interface Survivors {
   /** Rows, objects or keys found, by store; empty when nothing is left. */
   found: { store: string; count: number }[]

@@ -10,6 +10,7 @@ import { ROTATION_DAYS } from '../../schemas/keys.ts'
 import { backupSchedules } from './backup-schedules.ts'
 import {
   dailyEtlScheduleId,
+  followUpErasuresId,
   monthlyTrendsScheduleId,
   rotateKeysWorkflowId,
   TRENDS_HOUR_UTC,
@@ -74,7 +75,22 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
     // However long the outage: a rotation that was missed is made up for.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: `${ROTATION_DAYS} days` },
   }
-  return [daily, trends, rotation, ...backupSchedules(taskQueue)]
+  const followUp: ScheduleOptions = {
+    scheduleId: followUpErasuresId(taskQueue),
+    spec: { intervals: [{ every: '2 minutes' }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'followUpErasures',
+      workflowId: followUpErasuresId(taskQueue),
+      args: [],
+      taskQueue,
+      workflowExecutionTimeout: '10 minutes',
+      staticSummary: 'Late links of erased people, requests that were never started',
+    },
+    // One round finds all that earlier ones would have found.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '2 minutes' },
+  }
+  return [daily, trends, rotation, ...backupSchedules(taskQueue), followUp]
 }
 
 /**

@@ -1,5 +1,8 @@
 import type { Client } from '@temporalio/client'
-import { createErasureActivities } from '../../activities/create-erasure-activities.ts'
+import {
+  createErasureActivities,
+  type PlatformErasureActivities,
+} from '../../activities/create-erasure-activities.ts'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { readIngestProgress } from '../../kafka/read-ingest-progress.ts'
 import { createRevocationPublisher } from '../../kafka/revocations.ts'
@@ -10,14 +13,13 @@ import { openKeyProvider } from '../../postgres/open-key-provider.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { createS3 } from '../../s3/client.ts'
-import type { ErasureActivities, ErasureBatchActivities } from '../../schemas/erasure.ts'
 import { eraseBatchWorkflowId } from './workflow-ids.ts'
 
 /** Rewrites of whole tables run in these pools' statements. */
 const STATEMENT_TIMEOUT_MS = 10 * 60_000
 
 export interface OpenedErasure {
-  activities: ErasureActivities & ErasureBatchActivities
+  activities: PlatformErasureActivities
   close(): Promise<void>
 }
 

@@ -59,6 +59,10 @@ export function eraseBatchWorkflowId(taskQueue: string): string {
   return own(taskQueue, 'erase-batch')
 }
 
+export function followUpErasuresId(taskQueue: string): string {
+  return own(taskQueue, 'follow-up-erasures')
+}
+
 function hour(value: number): string {
   return `${String(value).padStart(2, '0')}:00:00Z`
 }

@@ -1,0 +1,133 @@
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { ErasureStatus } from '../schemas/erasure.ts'
+import { type ErasureClock, type SagaHandle, withErasureWorkers } from './erasure-clock.ts'
+import { historyToJson } from './history-json.ts'
+import type { ErasureScript } from './stub-erasure.ts'
+import { startWorkflowClock, type WorkflowClock } from './workflow-clock.ts'
+
+// Records histories of the erasure workflows for workflows/replay.test.ts: `node --import tsx
+// tests/record-erasure-histories.ts [name]`. Sagas stay open for as long as a backup lives or a hold stands, a year perhaps:
+// record a new one beside the old when the saga changes under `patched()`, and keep the old one.
+
+interface Scenario {
+  script: ErasureScript
+  /** Ids are in the history: the same at each recording. */
+  requestId: string
+  meanwhile?(saga: SagaHandle, clock: WorkflowClock): Promise<void>
+}
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const id = (last: number) => `00000000-0000-4000-8000-${String(last).padStart(12, '0')}`
+
+async function untilStage(saga: SagaHandle, stage: RegExp): Promise<void> {
+  for (;;) {
+    const status = await saga.query<ErasureStatus>('status').catch(() => undefined)
+    if (status && stage.test(status.stage)) return
+    await pause(25)
+  }
+}
+
+async function holdFor(saga: SagaHandle, clock: WorkflowClock, ms: number): Promise<string> {
+  await untilStage(saga, /grace/)
+  const untilMs = (await clock.environment.currentTimeMs()) + ms
+  const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
+  return (await saga.executeUpdate('placeHold', { args: [wish] })) as string
+}
+
+const SURVIVOR = { found: [{ store: 'clickhouse/events', count: 3 }] }
+
+const SAGAS: Record<string, Scenario> = {
+  'erasure-closed': {
+    requestId: id(1),
+    script: { horizons: { 'kafka/events': DAY_MS, 's3/backups': 30 * DAY_MS } },
+  },
+  'erasure-cancelled': {
+    requestId: id(2),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga) {
+      await untilStage(saga, /grace/)
+      await saga.executeUpdate('cancel')
+    },
+  },
+  'erasure-refused': {
+    requestId: id(3),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga) {
+      await untilStage(saga, /grace/)
+      await saga.executeUpdate('refuse', {
+        args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
+      })
+    },
+  },
+  'erasure-held': {
+    requestId: id(4),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga, clock) {
+      await holdFor(saga, clock, 365 * DAY_MS)
+    },
+  },
+  'erasure-stuck-and-overdue': {
+    requestId: id(5),
+    script: {
+      dueMs: 60_000,
+      blocked: [['s3/archive'], ['s3/archive'], ['s3/archive'], ['s3/archive']],
+      absence: [SURVIVOR, { found: [] }],
+      failures: { certify: { times: 1, code: 'survivors_found', final: true } },
+    },
+  },
+  'erasure-retries': {
+    requestId: id(6),
+    script: {
+      silences: 1,
+      failures: {
+        blockSubjects: { times: 2, code: 'postgres_unavailable' },
+        awaitBlock: { times: 5, code: 'block_pending' },
+        writeJournal: { times: 2, code: 'journal_failed' },
+        liftBlock: { times: 2, code: 'kafka_unavailable' },
+      },
+    },
+  },
+}
+
+const BATCHES: Record<string, ErasureScript> = {
+  'batch-two-rounds': { batches: [1_000, 20] },
+  'batch-store-away': { batches: [3], failures: { eraseStore: { times: 9, code: 'unreachable' } } },
+}
+
+const FOLDER = fileURLToPath(new URL('../workflows/histories/', import.meta.url))
+const clock = await startWorkflowClock()
+const wanted = (name: string) => process.argv[2] === undefined || process.argv[2] === name
+
+async function record(
+  name: string,
+  script: ErasureScript,
+  run: (erasure: ErasureClock) => Promise<SagaHandle>,
+) {
+  await withErasureWorkers(clock, script, async (erasure) => {
+    const handle = await run(erasure)
+    await handle.result()
+    await writeFile(`${FOLDER}${name}.json`, historyToJson(await handle.fetchHistory()))
+    console.log(`recorded ${name}`)
+  })
+}
+
+for (const [name, { script, requestId, meanwhile }] of Object.entries(SAGAS).filter(([name]) =>
+  wanted(name),
+)) {
+  await record(name, script, async (erasure) => {
+    const saga = await erasure.startSaga(requestId)
+    await meanwhile?.(saga, clock)
+    return saga
+  })
+}
+for (const [name, script] of Object.entries(BATCHES).filter(([name]) => wanted(name))) {
+  await record(
+    name,
+    script,
+    async (erasure) => (await erasure.startBatch(30_000, ['erase', 'destroy'])) as never,
+  )
+}
+await clock.close()
