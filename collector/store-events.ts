@@ -47,9 +47,12 @@ export async function storeEvents(
   for (let tries = 0; tries < SIFT_TRIES; tries++) {
     // 4. Who is being erased, or was and sends of before: of them nothing goes on, and the answer stays as it is.
     if (!states.isFresh()) break
-    const version = states.version()
     const { persons, suppressed, concluded } = sift(admitted.persons, siftRules(deps, rules))
-    if (concluded.length > 0) await deps.noteLate(rules.app, concluded)
+    if (concluded.length > 0) {
+      await deps.noteLate(rules.app, concluded)
+      continue
+    }
+    const isUnchanged = watchStates(states, admitted.persons)
 
     // 5. Each person's keys, durable before the first event under them is produced.
     const looked = deps.subjects.resolve(handlesOf(persons), rules.app)
@@ -61,7 +64,7 @@ export async function storeEvents(
     // stands still, never leaves: the time is taken before the look.
     const expiresAt = performance.now() + deps.ackTimeoutMs
     if (!states.isFresh()) break
-    if (states.version() !== version) continue
+    if (!isUnchanged()) continue
     const isCached = keys === looked && profiled === undefined
     return send(deps, {
       app: rules.app,
@@ -75,6 +78,15 @@ export async function storeEvents(
     })
   }
   throw collectorError('states_unavailable')
+}
+
+/** @returns a look whether anything is said of these people, or of whom they are linked with, that was not said before. */
+function watchStates(states: StoreDeps['states'], persons: readonly Person[]): () => boolean {
+  const version = states.version()
+  const before = states.isEmpty() ? undefined : handlesOf(persons).map(states.get)
+  return () =>
+    states.version() === version ||
+    handlesOf(persons).every((handle, index) => states.get(handle) === before?.[index])
 }
 
 const DAY_MS = 86_400_000

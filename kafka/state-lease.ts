@@ -20,6 +20,8 @@ export function currentMoment(): Moment {
 /** A wall clock that is set back by more than this ends the lease. */
 const SET_BACK_MS = 1_000
 
+const MAX_GOALS = 16
+
 export interface StateLease {
   /** @returns false where this record was applied before: a second reading must not bring back an older state. */
   take(partition: number, offset: number): boolean
@@ -39,13 +41,17 @@ export interface StateLease {
  */
 export function createStateLease(leaseMs: number): StateLease {
   const applied = new Map<number, number>()
-  let goal: { ends: readonly PartitionEnds[]; askedAt: Moment } | undefined
+  // Oldest first: while states pour in, the last one asked for is always a little ahead of what was read.
+  let goals: { ends: readonly PartitionEnds[]; askedAt: Moment }[] = []
   let granted: Moment | undefined
 
   const grant = () => {
-    if (!goal?.ends.every(({ partition, high }) => (applied.get(partition) ?? 0) >= high)) return
-    granted = goal.askedAt
-    goal = undefined
+    const reached = goals.findLastIndex(({ ends }) =>
+      ends.every(({ partition, high }) => (applied.get(partition) ?? 0) >= high),
+    )
+    if (reached < 0) return
+    granted = goals[reached]!.askedAt
+    goals = goals.slice(reached + 1)
   }
   return {
     take: (partition, offset) => offset >= (applied.get(partition) ?? 0),
@@ -59,7 +65,7 @@ export function createStateLease(leaseMs: number): StateLease {
         return
       for (const { partition, low } of ends)
         applied.set(partition, Math.max(low, applied.get(partition) ?? 0))
-      goal = { ends, askedAt }
+      goals = [...goals.slice(-MAX_GOALS), { ends, askedAt }]
       grant()
     },
     isFresh(now = currentMoment()) {

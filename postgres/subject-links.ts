@@ -1,5 +1,6 @@
 import { EbbError } from '../runtime/errors.ts'
 import { batchMisses } from './batch-misses.ts'
+import { holdOffBlocks } from './block-lock.ts'
 import type { TransactingPostgres } from './client.ts'
 import { createRecentMap } from './recent-map.ts'
 
@@ -55,40 +56,27 @@ export function createLinkWriter(postgres: TransactingPostgres, capacity = 100_0
   }
 }
 
-/** Tries when a block walked the other way at the same moment, and Postgres ended one of the two. */
-const DEADLOCK_TRIES = 4
-
 async function insertLinks(
   postgres: TransactingPostgres,
   items: { link: SubjectLink; app: string }[],
 ): Promise<true[]> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await postgres.transaction((within) => insertUnblocked(within, items))
-      return items.map(() => true)
-    } catch (cause) {
-      const isDeadlock = cause instanceof EbbError && cause.message.includes('40P01')
-      if (isDeadlock && tries < DEADLOCK_TRIES) continue
-      throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
-    }
+  try {
+    await postgres.transaction((within) => insertUnblocked(within, items))
+  } catch (cause) {
+    throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
   }
+  return items.map(() => true)
 }
 
 /**
- * Both ends are locked (shared) before anyone asks whether one is blocked, by a statement of its own that sees what was
- * committed meanwhile: a block that comes later waits for this commit and finds the link, one that came before refuses it. A
- * refused link is no error: its person is being erased, and the answer tells nobody.
+ * A block that comes later waits for this commit and finds the links, one that came before refuses them. A refused
+ * link is no error: its person is being erased, and the answer tells nobody.
  */
 async function insertUnblocked(
   within: Pick<TransactingPostgres, 'query'>,
   items: { link: SubjectLink; app: string }[],
 ): Promise<void> {
-  const handles = items.flatMap(({ link }) => [link.from, link.to])
-  await within.query(
-    'lock_link_ends',
-    'SELECT 1 FROM subjects WHERE handle = ANY($1::bytea[]) ORDER BY handle FOR SHARE',
-    [handles],
-  )
+  await holdOffBlocks(within)
   await within.query(
     'create_links',
     `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)

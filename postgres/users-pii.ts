@@ -1,4 +1,5 @@
 import { deriveSubjectKeys } from '../gate/subject-keys.ts'
+import { holdOffBlocks } from './block-lock.ts'
 import type { TransactingPostgres } from './client.ts'
 import { subjectContext } from './key-shard.ts'
 import { seal, unseal } from './seal.ts'
@@ -29,7 +30,7 @@ export function writeProfile(deps: { postgres: TransactingPostgres }, profile: P
 
 /**
  * Stores profiles, some hundred in three statements; the last of one subject wins, field by field. A subject that is blocked
- * gets nothing, and no error tells. Writers hold their subjects' rows as a block does, so that none slips in behind it.
+ * gets nothing, and no error tells; none slips in behind a block (block-lock.ts).
  * @throws EbbError `postgres_unavailable`, `postgres_refused`
  */
 export async function writeProfiles(
@@ -40,12 +41,7 @@ export async function writeProfiles(
   const traits = mergeTraits(profiles)
   if (fields.length + traits.length === 0) return
   await deps.postgres.transaction(async (within) => {
-    const ids = [...new Set(profiles.map((profile) => profile.subjectId))]
-    await within.query(
-      'hold_profile_subjects',
-      'SELECT FROM subjects WHERE subject_id = ANY($1::uuid[]) ORDER BY subject_id FOR SHARE',
-      [ids],
-    )
+    await holdOffBlocks(within)
     if (fields.length > 0) {
       await within.query(
         'write_personal',
