@@ -124,6 +124,8 @@ export interface EtlActivities {
    */
   swapDay(input: { day: string; staged?: StagedDay | undefined }): Promise<SwapResult>
   compareDay(input: { day: string }): Promise<CompareResult>
+  /** Shows analysts the recounted figures of days that erasures touched since the last swap, all together. */
+  republishDirtyDays(): Promise<{ days: number }>
   raiseAlert(input: Alert): Promise<void>
   writeBusinessReport(input: { day: string }): Promise<ReportResult>
   writeMonthlyTrends(input: { month: string }): Promise<ReportResult>

@@ -11,6 +11,8 @@ export interface Script {
   behind?: number[]
   /** Answers of compareDay likewise. Default: all equal. */
   compared?: CompareResult[]
+  /** What republishDirtyDays says; without it, it is not journalled. */
+  dirtyDays?: number
   /** What swapDay says. Default: published. */
   published?: boolean
   /** Attempts of an activity that fail before one succeeds, with the code to fail with. */
@@ -90,6 +92,10 @@ export function stubEtlActivities(script: Script = {}): { activities: EtlActivit
       async compareDay({ day }) {
         call('compareDay', day)
         return next('compared', script.compared ?? [EQUAL])
+      },
+      async republishDirtyDays() {
+        if (script.dirtyDays !== undefined) call('republishDirtyDays')
+        return { days: script.dirtyDays ?? 0 }
       },
       async raiseAlert({ kind, drifted: rows }) {
         call('raiseAlert', `${kind}:${rows.map((row) => row.event).join(',')}`)

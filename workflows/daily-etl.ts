@@ -1,8 +1,15 @@
-import { executeChild, sleep, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow'
+import {
+  executeChild,
+  patched,
+  sleep,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { CompareResult, DailyEtlInput, DailyEtlResult } from '../schemas/etl.ts'
 import { businessReport } from './business-report.ts'
 import { confirmDrift } from './confirm-drift.ts'
-import { quick } from './etl-activities.ts'
+import { heavy, quick } from './etl-activities.ts'
 import { dayOrYesterday } from './period.ts'
 import { recountDay } from './recount-day.ts'
 import { driftAttribute, rowsAttribute, type Tracker, trackProgress } from './track-progress.ts'
@@ -31,6 +38,12 @@ export async function dailyEtl(input: DailyEtlInput = {}): Promise<DailyEtlResul
     const again = await recountDay(day, track)
     checked = { ...again, compared: confirmDrift(checked.compared, again.compared) }
   }
+  // What erasures changed of past days is shown with this swap, together. Runs that began before this step do without it.
+  if (patched('republish-dirty-days'))
+    await heavy.republishDirtyDays.executeWithOptions(
+      { summary: 'Publish the days that erasures touched' },
+      [],
+    )
   const { equal, driftedCount, drifted } = checked.compared
   upsertSearchAttributes([
     { key: driftAttribute, value: driftedCount > 0 },

@@ -32,6 +32,11 @@ export const polling = proxyActivities<Pick<EtlActivities, 'awaitIngest'>>({
 export const heavy = proxyActivities<
   Pick<
     EtlActivities,
-    'aggregateDay' | 'swapDay' | 'compareDay' | 'writeBusinessReport' | 'writeMonthlyTrends'
+    | 'aggregateDay'
+    | 'swapDay'
+    | 'compareDay'
+    | 'republishDirtyDays'
+    | 'writeBusinessReport'
+    | 'writeMonthlyTrends'
   >
 >({ startToCloseTimeout: '30m', heartbeatTimeout: '1m', scheduleToCloseTimeout: '3h', retry })

@@ -5,6 +5,7 @@ import { createActivities } from '../../activities/create-activities.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { readIngestProgress } from '../../kafka/read-ingest-progress.ts'
 import { readRejections } from '../../kafka/read-rejections.ts'
+import { createPostgres } from '../../postgres/client.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { bundleWorkflows } from './bundle-workflows.ts'
@@ -50,8 +51,10 @@ export async function startTemporalWorker(deps: {
   const erasure = await openErasure({ config, logger, client, clickhouse, reportsFolder })
   const keys = await openKeys(config, logger)
   const backups = openBackups(config, logger)
+  const postgres = createPostgres(config.postgres.url, { connections: 1 })
   const activities = createActivities({
     clickhouse,
+    postgres,
     readIngestProgress: () => readIngestProgress(config, logger),
     readRejections: (from, to) => readRejections(config, logger, from, to),
     reportsFolder,
@@ -83,6 +86,7 @@ export async function startTemporalWorker(deps: {
       await ended
       await Promise.all([
         clickhouse.close(),
+        postgres.close(),
         erasure.close(),
         keys.close(),
         backups.close(),
