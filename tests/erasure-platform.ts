@@ -11,6 +11,7 @@ import { createMetrics } from '../runtime/metrics.ts'
 import type { RequestState } from '../schemas/erasure.ts'
 import { startTemporalWorker, type TemporalWorker } from '../workers/temporal/start-worker.ts'
 import { type IngestProcess, startIngest } from './ingest-process.ts'
+import { type ReadyProcess, startReady } from './ready-process.ts'
 import { createStage, type Stage } from './stage.ts'
 import { type RunningCollector, startCollector } from './start-collector.ts'
 
@@ -56,9 +57,15 @@ export async function startErasurePlatform(
   const writeKeys = new Map<string, string>()
   for (const app of ['shop', 'learn'])
     writeKeys.set(app, (await createApp(office.postgres, { app })).writeKey)
-  const [collector, ingest, worker]: [RunningCollector, IngestProcess, TemporalWorker] = await Promise.all([
+  const [collector, ingest, verifier, worker]: [
+    RunningCollector,
+    IngestProcess,
+    ReadyProcess,
+    TemporalWorker,
+  ] = await Promise.all([
     startCollector(stage.environment),
     startIngest(stage),
+    startReady('workers/verifier/main.ts', stage.environment),
     startTemporalWorker({
       config,
       logger: createLogger('test', process.env.EBB_TEST_VERBOSE ? 'warn' : 'silent'),
@@ -107,7 +114,7 @@ export async function startErasurePlatform(
       }
     },
     async close() {
-      await Promise.allSettled([collector.stop(), ingest.stop(), worker.stop()])
+      await Promise.allSettled([collector.stop(), ingest.stop(), verifier.stop(), worker.stop()])
       for (const step of closing) await step()
       await clickhouse.close()
       await rm(reportsFolder, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common'
+import { certify } from './certify.ts'
 import { repeatUntilGone, type Saga, unblock, waitBlocked } from './erase-until-gone.ts'
 import type { Verifier } from './erasure-activities.ts'
 
@@ -27,32 +27,4 @@ export async function eraseAndCertify(
     if (await certify(saga, verifier, kind)) return await unblock(saga)
     await waitBlocked(saga, 'verifier', { attempt, survives: true })
   }
-}
-
-/** @returns false where the verifier's last look found something. */
-export async function certify(
-  { requestId, track }: Saga,
-  verifier: Verifier,
-  kind: 'certificate' | 'partial' | 'closed',
-): Promise<boolean> {
-  try {
-    const made = await track.step(
-      `certificate (${kind})`,
-      () => verifier.certify.executeWithOptions({ summary: `Sign and log: ${kind}` }, [{ requestId, kind }]),
-      ({ logIndex }) => `leaf ${logIndex}`,
-    )
-    track.status.certificates.push({ kind, ...made })
-    return true
-  } catch (error) {
-    if (isSurvivorsFound(error)) return false
-    throw error
-  }
-}
-
-function isSurvivorsFound(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    (error.cause.type === 'survivors_found' || error.cause.type === 'keys_remain')
-  )
 }
