@@ -79,9 +79,12 @@ const Environment = z.object({
   EBB_ISSUER: z.string().default('Ebb development'),
   /** URLs of witnesses, separated by commas. */
   EBB_WITNESSES: z.string().default(''),
+  EBB_WITNESS_HOST: z.string().default('127.0.0.1'),
   EBB_WITNESS_PORT: z.coerce.number().int().min(0).max(65_535).default(8082),
   /** Folder of the witness's key and state. Default: `<EBB_HOME>/witness`. */
   EBB_WITNESS_FOLDER: z.string().default(''),
+  /** File with the public keys of the logs that the witness watches. Default: `<EBB_VERIFIER_FOLDER>/keys.pub`. */
+  EBB_WITNESS_LOGS: z.string().default(''),
   /** `file`, or `kms:<region>` for AWS KMS. */
   EBB_KEY_PROVIDER: z
     .string()
@@ -132,7 +135,7 @@ export interface Config {
     taskQueue: string
   }
   log: { origin: string; issuer: string; witnesses: string[] }
-  witness: { port: number; folder: string }
+  witness: { host: string; port: number; folder: string; logsFile: string }
   keyProvider: { kind: 'file' } | { kind: 'kms'; region: string; endpoint: string }
   collector: { host: string; port: number }
   metricsPort: number
@@ -205,8 +208,12 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       witnesses: env.EBB_WITNESSES.split(',').filter((url) => url !== ''),
     },
     witness: {
+      host: env.EBB_WITNESS_HOST,
       port: env.EBB_WITNESS_PORT,
       folder: resolve(env.EBB_WITNESS_FOLDER || resolve(home, 'witness')),
+      logsFile: resolve(
+        env.EBB_WITNESS_LOGS || resolve(env.EBB_VERIFIER_FOLDER || resolve(home, 'verifier'), 'keys.pub'),
+      ),
     },
     keyProvider:
       env.EBB_KEY_PROVIDER === 'file'

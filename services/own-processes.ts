@@ -12,6 +12,8 @@ export const PROCESS_SCRIPTS = {
   ingest: 'workers/ingest/main.ts',
   'temporal-worker': 'workers/temporal/main.ts',
   gateway: 'gateway/main.ts',
+  verifier: 'workers/verifier/main.ts',
+  witness: 'workers/witness/main.ts',
 } as const
 export type ProcessKind = keyof typeof PROCESS_SCRIPTS
 
@@ -19,6 +21,7 @@ export type ProcessKind = keyof typeof PROCESS_SCRIPTS
 const DOORS: Partial<Record<ProcessKind, { key: string; port: number }>> = {
   collector: { key: 'EBB_COLLECTOR_PORT', port: 8080 },
   gateway: { key: 'EBB_GATEWAY_PORT', port: 8081 },
+  witness: { key: 'EBB_WITNESS_PORT', port: 8082 },
 }
 
 export interface ProcessOptions {
@@ -53,9 +56,11 @@ export function createOwnProcesses(deps: {
   ports: PortReservations
 }): OwnProcesses {
   const running: OwnProcess[] = []
+  // The verifier is told where our witness will be, whichever of the two starts first.
+  const ofWitness = { port: undefined as Promise<number> | undefined }
   return {
     async start(options) {
-      const own = await startOne(options, deps)
+      const own = await startOne(options, { ...deps, ofWitness })
       running.push(own)
       return own
     },
@@ -73,7 +78,12 @@ export function createOwnProcesses(deps: {
 
 async function startOne(
   options: ProcessOptions,
-  deps: { home: string; environment: Record<string, string | undefined>; ports: PortReservations },
+  deps: {
+    home: string
+    environment: Record<string, string | undefined>
+    ports: PortReservations
+    ofWitness: { port: Promise<number> | undefined }
+  },
 ): Promise<OwnProcess> {
   const name = options.name ?? options.kind
   if ((ENGINE_NAMES as readonly string[]).includes(name)) {
@@ -89,9 +99,15 @@ async function startOne(
   let url: string | undefined
   const door = DOORS[options.kind]
   if (door) {
-    const port = await deps.ports.take(Number(environment[door.key]) || door.port)
+    const take = () => deps.ports.take(Number(environment[door.key]) || door.port)
+    if (options.kind === 'witness') deps.ofWitness.port ??= take()
+    const port = await (options.kind === 'witness' ? deps.ofWitness.port! : take())
     environment[door.key] = String(port)
     url = `http://127.0.0.1:${port}`
+  }
+  if (options.kind === 'verifier' && environment.EBB_WITNESSES === undefined) {
+    deps.ofWitness.port ??= deps.ports.take(Number(environment.EBB_WITNESS_PORT) || 8082)
+    environment.EBB_WITNESSES = `http://127.0.0.1:${await deps.ofWitness.port}`
   }
   const metricsUrl = `http://127.0.0.1:${metricsPort}`
   const child = await superviseProcess(deps.home, {

@@ -10,8 +10,6 @@ import { putObject } from '../../s3/put-object.ts'
 export const CHECKPOINT_KEY = 'checkpoint'
 export const certificateKey = (digest: string) => `certificates/${digest}.json`
 export const proofKey = (digest: string) => `certificates/${digest}.tlog-proof`
-/** Entries behind the certificate's up to the proof's size, one a line: what `ebb verify --leaves` takes. */
-export const leavesKey = (digest: string) => `certificates/${digest}.leaves`
 
 const BUNDLE = 256
 /** Objects under way at a time. */
@@ -37,13 +35,17 @@ export async function readCheckpoint(s3: S3, log: PublicKey): Promise<PublishedH
   }
 }
 
-/** The first `size` entries of the log. One request for each 256. @throws EbbError `log_forked` when a bundle is not there */
-export async function readEntries(s3: S3, size: number): Promise<Buffer[]> {
-  const bundles = Array.from({ length: Math.ceil(size / BUNDLE) }, (_, index) => index)
+/**
+ * The entries `[from, size)` of the log; one request for each 256. Those behind a certificate, one a line, are what
+ * `ebb verify --leaves` takes. @throws EbbError `log_forked` when a bundle is not there
+ */
+export async function readEntries(s3: S3, size: number, from = 0): Promise<Buffer[]> {
+  const first = Math.floor(from / BUNDLE)
+  const bundles = Array.from({ length: Math.ceil(size / BUNDLE) - first }, (_, at) => first + at)
   const read = await inLanes(bundles, (index) =>
     readBundle(s3, index, Math.min(BUNDLE, size - index * BUNDLE)),
   )
-  return read.flat()
+  return read.flat().slice(from - first * BUNDLE)
 }
 
 async function readBundle(s3: S3, index: number, width: number): Promise<Buffer[]> {

@@ -17,7 +17,6 @@ import {
   CHECKPOINT_KEY,
   certificateKey,
   inLanes,
-  leavesKey,
   type PublishedHead,
   proofKey,
   readCheckpoint,
@@ -46,7 +45,12 @@ export interface StatementWish {
    * Says what to sign, or which statement of the log says it already, so that a repeat after a crash adds nothing.
    * @param history what the log says of the request, in its order
    */
-  decide(history: readonly LoggedStatement[], keys: SigningKeys): LoggedStatement | StatementBody
+  decide(
+    history: readonly LoggedStatement[],
+    keys: SigningKeys,
+    /** The leaf that retired the key of this fingerprint. */
+    retiredAt: (fingerprint: string) => LoggedStatement | undefined,
+  ): LoggedStatement | StatementBody
 }
 
 export interface LogWriterDeps {
@@ -139,10 +143,11 @@ async function appendAll(
   const signed: SignedCertificate[] = []
   const answers: Appended[] = []
   const older = log.tree.size()
+  const retirements = (fingerprint: string) => retirementOf(log, fingerprint)
   for (const wish of wishes) {
     try {
       const history = known.filter((one) => one.requestId === wish.requestId)
-      const decision = wish.decide(history, keys)
+      const decision = wish.decide(history, keys, retirements)
       const made = 'digest' in decision ? undefined : sign(decision, keys)
       const logged = made
         ? describe(made, wish.requestId, older + signed.length)
@@ -176,6 +181,16 @@ async function appendAll(
     signed.map((made, at) => ({ ...made, logIndex: older + at })),
   )
   return answers
+}
+
+function retirementOf(log: OpenLog, fingerprint: string): LoggedStatement | undefined {
+  const logIndex = log.leaves.findIndex(
+    (leaf) => leaf.kind === 'key-retirement' && leaf.about === fingerprint,
+  )
+  const digest = log.leaves[logIndex]?.certificate
+  return digest === undefined
+    ? undefined
+    : { digest, requestId: null, kind: 'key-retirement', logIndex, superseded: false }
 }
 
 /** For wishes behind it in the same batch. */
@@ -236,9 +251,7 @@ async function finish(
 ): Promise<void> {
   const complete = await inLanes(statements, async (one) => {
     const proof = proofOf(log, one.logIndex)
-    const later = log.entries.slice(one.logIndex + 1).map((entry) => `${entry}\n`)
     await putObject(s3, 'log', proofKey(one.digest), proof, 'text/plain; charset=utf-8')
-    await putObject(s3, 'log', leavesKey(one.digest), later.join(''), 'text/plain; charset=utf-8')
     return {
       certificate: one.certificate,
       bytes: one.bytes,

@@ -15,6 +15,7 @@ export interface SigningKeys {
   certificates: Signer[]
 }
 
+const KEY_FILE = 'keys.pub'
 const CERTIFICATE_KEY = /^certificate-(\d{1,6})\.key$/
 
 /**
@@ -67,6 +68,24 @@ export function formatKeyFile(keys: SigningKeys, retired: readonly RetiredKey[])
     ...current,
     '',
   ].join('\n')
+}
+
+/** What `keys.pub` says of retired keys; their secret halves are gone. */
+export async function readRetired(folder: string): Promise<RetiredKey[]> {
+  const text = await readFile(join(folder, KEY_FILE), 'utf8').catch(() => '')
+  return text.split('\n').flatMap((line) => {
+    const match = /^(\S+) retired (\d+)$/.exec(line)
+    return match ? { line: match[1]!, index: Number(match[2]) } : []
+  })
+}
+
+/** Writes `keys.pub`, for verifiers and witnesses: readable by everyone who may enter the folder. */
+export async function writeKeyFile(
+  folder: string,
+  keys: SigningKeys,
+  retired: readonly RetiredKey[],
+): Promise<void> {
+  await writeDurably(folder, KEY_FILE, formatKeyFile(keys, retired), 0o644)
 }
 
 /** Writes a file so that a crash leaves the old one or the new one, whole and on disk. */

@@ -16,6 +16,7 @@ import { createWitnessClient } from './ask-witness.ts'
 import { createVerifierActivities, type VerifierDeps } from './create-verifier-activities.ts'
 import { createLogWriter } from './log-writer.ts'
 import { createKeyringReader } from './read-keyring.ts'
+import { openSigningKeys, readRetired, writeKeyFile } from './signing-keys.ts'
 
 /** Scans of all columns of tokens may take minutes. */
 const QUERY_TIMEOUT_MS = 9 * 60_000
@@ -35,6 +36,8 @@ export async function openVerifier(
   onCrash: (error: Error) => void,
 ): Promise<OpenVerifier> {
   const { verifier } = config
+  const keys = await openSigningKeys(verifier.folder, config.log.origin)
+  await writeKeyFile(verifier.folder, keys, await readRetired(verifier.folder))
   const own = { ...config, clickhouse: { ...config.clickhouse, url: verifier.clickhouseUrl } }
   const postgres = createPostgres(verifier.postgresUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
   const keyringDatabase = createPostgres(verifier.keyringUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
