@@ -110,7 +110,9 @@ export function describeToken(token: ApiToken, now: number): string {
     ? `revoked ${revokedAt.toISOString()}`
     : expiresAt && expiresAt.getTime() <= now
       ? `expired ${expiresAt.toISOString()}`
-      : `until ${expiresAt?.toISOString() ?? 'revoked'}`
+      : expiresAt
+        ? `until ${expiresAt.toISOString()}`
+        : 'no end'
   return [token.tokenId, token.role, state, token.apps?.join(',') ?? 'all apps', token.name].join('\t')
 }
 
