@@ -5,6 +5,7 @@ import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
 import { historyFromJson } from '../tests/history-json.ts'
 import { quietTemporal } from '../tests/quiet-temporal.ts'
 import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
+import { appAttribute, blockedStoreAttribute, deadlineAttribute, overdueAttribute } from './track-erasure.ts'
 import { dayAttribute, driftAttribute, rowsAttribute, stageAttribute } from './track-progress.ts'
 
 const FOLDER = new URL('./histories/', import.meta.url)
@@ -30,7 +31,8 @@ describe('the workflows continue what an earlier version of them began', () => {
 
 describe('the search attributes that workflows set', () => {
   it('are those that are registered, with their types', () => {
-    const set = [dayAttribute, stageAttribute, driftAttribute, rowsAttribute]
+    const erasures = [appAttribute, deadlineAttribute, overdueAttribute, blockedStoreAttribute]
+    const set = [dayAttribute, stageAttribute, driftAttribute, rowsAttribute, ...erasures]
     for (const { name, type } of set) {
       expect(SEARCH_ATTRIBUTES[name as keyof typeof SEARCH_ATTRIBUTES].toUpperCase()).toBe(type)
     }

@@ -80,6 +80,64 @@ const EDITS: Record<string, Edit> = {
     replace: [['attemptsLeft = 5', 'attemptsLeft = 0']],
     history: 'attempts-met-in-staging',
   },
+  'an erasure that destroys before it is in the journal': {
+    file: 'erase-subject.ts',
+    replace: [
+      [
+        '  // 7. Journal: what',
+        "  await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')\n  // 7. Journal: what",
+      ],
+    ],
+    history: 'erasure-closed',
+  },
+  'an erasure without the barrier': {
+    file: 'erase-subject.ts',
+    replace: [
+      ['await barrier.awaitBlock.executeWithOptions', 'await steps.blockSubjects.executeWithOptions'],
+    ],
+    history: 'erasure-closed',
+  },
+  'a certificate without a look': {
+    file: 'erase-until-gone.ts',
+    replace: [
+      ['blocked.length > 0 ? { found: [] } : await verify()', '{ found: [] as { store: string }[] }'],
+    ],
+    history: 'erasure-stuck-and-overdue',
+  },
+  'closed without waiting for copies to expire': {
+    file: 'erase-subject.ts',
+    replace: [['    await awaitHorizons(saga, verifier)\n', '']],
+    history: 'erasure-closed',
+  },
+  'a hold that nobody waits for': {
+    file: 'erase-subject.ts',
+    replace: [['    await awaitHolds(saga)\n', '']],
+    history: 'erasure-held',
+  },
+  'a refusal that is not signed': {
+    file: 'erase-subject.ts',
+    replace: [["if (ending.outcome === 'refused') {", 'if (ending.outcome !== ending.outcome) {']],
+    history: 'erasure-refused',
+  },
+  'a pause of another length after a failure': {
+    file: 'erase-until-gone.ts',
+    replace: [['await condition(() => desk.retryAsked, pauseAfter(attempt))', '']],
+    history: 'erasure-stuck-and-overdue',
+  },
+  'a batch that tells nobody': {
+    file: 'erase-batch.ts',
+    replace: [
+      ['await batching.settleBatch.executeWithOptions', 'await batching.claimBatch.executeWithOptions'],
+    ],
+    history: 'batch-two-rounds',
+  },
+  'aggregates that are not counted again': {
+    file: 'erase-batch.ts',
+    replace: [
+      ["const aggregates = blocked.includes('clickhouse/events')", 'const aggregates = blocked.length >= 0'],
+    ],
+    history: 'batch-two-rounds',
+  },
 }
 
 let folder: string
