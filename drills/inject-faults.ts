@@ -53,17 +53,19 @@ export function drawFault(random: () => number, points?: readonly string[]): Fau
   return { kind: 'pause', victim, seconds: 1 + Math.floor(random() * PAUSABLE[victim]!) }
 }
 
-/** Long enough to pass any boundary that the load reaches at all. */
+/** Long enough to pass any boundary that the load of the crash drill reaches at all. */
 const POINT_WAIT_MS = 12_000
 
 /**
  * Does one fault and brings the victim back. @param faultFile the file that EBB_FAULT names, see runtime/fault.ts.
+ * @param pointWaitMs how long a boundary is waited for
  * @returns true when it struck: a boundary may not be reached, as `after-subject-secret` without new people
  */
 export async function injectFault(
   platform: RunningPlatform,
   faultFile: string,
   fault: Fault,
+  pointWaitMs = POINT_WAIT_MS,
 ): Promise<boolean> {
   if (fault.kind === 'kill') {
     platform.kill(fault.victim, 'SIGKILL')
@@ -79,7 +81,7 @@ export async function injectFault(
   writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
   // It may strike before the process says that it is ready; the restart below brings it back either way.
   await platform.restart(fault.victim).catch(() => undefined)
-  const struck = await waitUntilGone(pidOf(platform, fault.victim))
+  const struck = await waitUntilGone(pidOf(platform, fault.victim), pointWaitMs)
   if (existsSync(faultFile)) rmSync(faultFile)
   await platform.restart(fault.victim)
   return struck
@@ -89,8 +91,8 @@ function pidOf(platform: RunningPlatform, name: string): number {
   return platform.processes.find((process) => process.name === name)!.pid
 }
 
-async function waitUntilGone(pid: number): Promise<boolean> {
-  for (const deadline = Date.now() + POINT_WAIT_MS; Date.now() < deadline; await sleep(50)) {
+async function waitUntilGone(pid: number, waitMs: number): Promise<boolean> {
+  for (const deadline = Date.now() + waitMs; Date.now() < deadline; await sleep(50)) {
     try {
       process.kill(pid, 0)
     } catch {

@@ -1,0 +1,119 @@
+import { existsSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
+import { createRandom } from '../runtime/random.ts'
+import { readRequestTimes, submitErasures } from './erasure/erase-people.ts'
+import { APP, type DrillStage, openStage } from './erasure/stage.ts'
+import { injectFault } from './inject-faults.ts'
+import { drawSagaFault } from './saga/draw-saga-fault.ts'
+import { watchCertificates } from './saga/watch-certificates.ts'
+
+/**
+ * `npm run drill:saga -- --kills 200 [--seed S]`: while people are erased, the workers are killed before and after each effect, and
+ * workers and engines at random. Every saga must end complete or visibly blocked, and in the moment in which a certificate
+ * appears nothing may be left. Exit 1 otherwise. Ends with one line of JSON.
+ */
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '20' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    bystanders: { type: 'string', default: '100' },
+    /** Seconds that sagas have after the last kill. */
+    settle: { type: 'string', default: '300' },
+    horizon: { type: 'string', default: '30' },
+  },
+})
+const kills = Number(values.kills)
+const seed = Number(values.seed)
+const random = createRandom(seed)
+const horizonS = Number(values.horizon)
+const startedAt = Date.now()
+const say = (line: string) =>
+  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+/** How long a boundary is waited for: a batch waits for company, and engines come up slowly beside others. */
+const POINT_WAIT_MS = 25_000
+const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
+
+say(`seed ${seed}, ${kills} kills`)
+const stage = await openStage({
+  subjects: Math.max(6, Math.ceil(kills / 3)),
+  bystanders: Number(values.bystanders),
+  horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
+  environment: { EBB_FAULT: `@${faultFile}`, EBB_LOG_LEVEL: 'warn', EBB_ERASE_BATCH_S: '1' },
+  say,
+})
+const requestIds: string[] = []
+const personOf = new Map<string, number>()
+let failed = true
+
+/** One more erasure, so that the next boundary is reached. Tried until the engines that it needs are there. */
+async function eraseNext(office: PrivacyOffice, { people }: DrillStage): Promise<void> {
+  const person = people[requestIds.length]
+  if (!person) return
+  for (let tries = 0; ; tries++) {
+    try {
+      const [requestId] = await submitErasures(office, APP, [person])
+      requestIds.push(requestId!)
+      personOf.set(requestId!, person.index)
+      return
+    } catch (error) {
+      if (tries === 60) throw error
+      await sleep(500)
+    }
+  }
+}
+
+async function strike(n: number): Promise<boolean> {
+  const fault = drawSagaFault(n, random)
+  const { platform } = stage.drill
+  if (fault.kind === 'cold') {
+    const workers = ['temporal-worker', 'verifier']
+    for (const name of workers) platform.kill(name, 'SIGKILL')
+    await Promise.all(workers.map((name) => platform.restart(name)))
+    say(`${String(n).padStart(4)} both workers start cold`)
+    return true
+  }
+  const hit = await injectFault(platform, faultFile, fault, POINT_WAIT_MS)
+  say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
+  return hit
+}
+
+try {
+  await withPrivacyOffice(stage.drill.config, async (office) => {
+    const watch = watchCertificates(stage, personOf, say)
+    let struck = 0
+    for (let n = 0; struck < kills && n < kills * 2; n++) {
+      const [hit] = await Promise.all([strike(n), eraseNext(office, stage)])
+      if (hit) struck++
+    }
+    say('no more kills; the sagas go on')
+    const ends = ['closed', 'certified', 'stuck', 'held']
+    const deadline = Date.now() + Number(values.settle) * 1_000
+    let times = await readRequestTimes(office, requestIds)
+    while (times.some(({ state }) => state !== 'closed') && Date.now() < deadline) {
+      await sleep(1_000)
+      times = await readRequestTimes(office, requestIds)
+    }
+    await watch.stop()
+    const complete = times.filter(({ state }) => state === 'closed').length
+    const certified = times.filter(({ certifiedAt }) => certifiedAt !== undefined).length
+    const blocked = times.filter(({ state }) => state === 'stuck').length
+    const lost = times.filter(({ state }) => !ends.includes(state)).map(({ state }) => state)
+    if (lost.length > 0) say(`neither complete nor visibly blocked: ${lost.join(', ')}`)
+    const report = {
+      ...{ kills: struck, seed, sagas: requestIds.length, complete, certified, blocked },
+      certificatesChecked: watch.seen(),
+      prematureCertificates: watch.premature(),
+    }
+    failed = watch.premature() > 0 || complete + blocked < requestIds.length || struck < kills
+    await stage.stop()
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+  })
+} finally {
+  if (existsSync(faultFile)) rmSync(faultFile)
+  await stage.stop()
+}
+process.exit(failed ? 1 : 0)
