@@ -9,10 +9,15 @@ import { type RewrappedShard, type RewrapWish, rewrapShard } from './rewrap-shar
 export interface DestroyDeps {
   keyringUrl: string
   provider: KeyProvider
+  /**
+   * Called when survivors are sealed anew and before an old key is destroyed: from then on no older copy of the keyring
+   * opens, so whoever backs it up by shipping WAL ships now, or a disk lost in between takes all survivors along.
+   */
+  beforeDestroying?(): Promise<void>
 }
 
 export interface DestroyedSecrets {
-  shards: Omit<RewrappedShard, 'destroyedKeys' | 'goneByMs'>[]
+  shards: Pick<RewrappedShard, 'shard' | 'version' | 'survivors'>[]
   /** Names at the provider: evidence, no secret. */
   destroyedKeys: string[]
   /** When the provider's keys are beyond recall (milliseconds since 1970): now for a file, later for a KMS. */
@@ -60,14 +65,24 @@ export async function rewrapShards(
       }
     })
   await Promise.all(Array.from({ length: Math.min(LANES, wishes.length) }, lane))
+  const retired = done.flatMap((one) => one.retired)
+  if (retired.length > 0) await deps.beforeDestroying?.()
+  const destroyed = await Promise.all(retired.map((name) => destroyKey(deps.provider, name)))
   faultPoint('keyring.before-vacuum')
   // Always: an attempt that died just before has left it to this one.
   if (wishes.length > 0) await rewritePages(deps.keyringUrl)
   return {
     shards: done.map(({ shard, version, survivors }) => ({ shard, version, survivors })),
-    destroyedKeys: done.flatMap((one) => one.destroyedKeys),
-    goneByMs: Math.max(0, ...done.map((one) => one.goneByMs)),
+    destroyedKeys: retired,
+    // Also of keys that an earlier attempt destroyed: a repeat tells the same horizon.
+    goneByMs: Math.max(0, ...destroyed, ...done.map((one) => one.goneByMs)),
   }
+}
+
+async function destroyKey(provider: KeyProvider, name: string): Promise<number> {
+  const { goneByMs } = await provider.destroyKey(name)
+  faultPoint('keyring.after-key-destroyed')
+  return goneByMs
 }
 
 const VACUUM_TRIES = 5

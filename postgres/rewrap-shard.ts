@@ -23,8 +23,9 @@ export interface RewrappedShard {
   version: number
   /** Secrets sealed anew. */
   survivors: number
-  destroyedKeys: string[]
-  /** When the destroyed keys are beyond recall. */
+  /** Names of the provider's keys that wrap nothing any more and are to be destroyed. */
+  retired: string[]
+  /** When keys that earlier attempts destroyed are beyond recall (milliseconds since 1970; 0: none waits). */
   goneByMs: number
 }
 
@@ -39,7 +40,7 @@ interface Version {
 const REMOVE_TRIES = 20
 
 /**
- * Leaves a shard with one version that has never sealed a victim, and destroys the keys of all before it. Each step is
+ * Leaves a shard with one version that has never sealed a victim, and names the keys of all before it. Each step is
  * durable and the whole may be repeated after a crash at any of them: what it finds half done it finishes. New secrets are
  * written under the new version meanwhile. Costs the shard's survivors, sealed anew. The caller holds the shard's lock.
  */
@@ -51,7 +52,7 @@ export async function rewrapShard(
   const { shard, victims } = wish
   // 1. A version that no victim has been sealed by: the newest, unless it has.
   let versions = await readVersions(session, shard)
-  if (versions.length === 0) return { shard, version: 0, survivors: 0, destroyedKeys: [], goneByMs: 0 }
+  if (versions.length === 0) return { shard, version: 0, survivors: 0, retired: [], goneByMs: 0 }
   if (await needsSuccessor(session, versions.at(-1)!, wish)) {
     await addShardKeys(session, provider, [{ shard, keyVersion: nextVersion(versions, wish) }])
     faultPoint('keyring.after-version')
@@ -78,10 +79,7 @@ export async function rewrapShard(
     faultPoint('keyring.after-version-delete')
   }
 
-  // 3. The keys that wrapped them, and what an earlier crash left of such.
-  const older = keysOf(wish).filter((key) => key.keyVersion < target.key_version)
-  const destroyed = await destroyOlderKeys(provider, olds, older)
-  return { shard, version: target.key_version, survivors, ...destroyed }
+  return { shard, version: target.key_version, survivors, ...retire(olds, wish, target) }
 }
 
 function readVersions(session: KeyringSession, shard: number): Promise<Version[]> {
@@ -152,18 +150,16 @@ async function removeVersions(session: KeyringSession, shard: number, below: num
   }
 }
 
-async function destroyOlderKeys(
-  provider: KeyProvider,
+/** The keys that wrapped the old versions, and what earlier attempts left of such. */
+function retire(
   olds: Version[],
-  older: ReturnType<typeof keysOf>,
-): Promise<Pick<RewrappedShard, 'destroyedKeys' | 'goneByMs'>> {
-  const names = new Set(olds.map((version) => version.provider_key))
-  for (const { name, goneByMs } of older) if (goneByMs === null) names.add(name)
-  // Also of those that an earlier attempt destroyed: a repeat tells the same horizon.
-  let goneByMs = Math.max(0, ...older.map((key) => key.goneByMs ?? 0))
-  for (const name of names) {
-    goneByMs = Math.max(goneByMs, (await provider.destroyKey(name)).goneByMs)
-    faultPoint('keyring.after-key-destroyed')
+  wish: RewrapWish,
+  target: Version,
+): Pick<RewrappedShard, 'retired' | 'goneByMs'> {
+  const older = keysOf(wish).filter((key) => key.keyVersion < target.key_version)
+  const alive = older.filter((key) => key.goneByMs === null).map((key) => key.name)
+  return {
+    retired: [...new Set([...olds.map((version) => version.provider_key), ...alive])],
+    goneByMs: Math.max(0, ...older.map((key) => key.goneByMs ?? 0)),
   }
-  return { destroyedKeys: [...names], goneByMs }
 }

@@ -147,6 +147,21 @@ export const RESIDUES: readonly Residue[] = [
   },
   {
     engine: 'ebb',
+    residue:
+      'key file: wrapping keys of destroyed shard versions in the file, its old inode, its drafts (<file>.new-*, <file>.old-*), and copies of it',
+    purge:
+      'the old file is overwritten before it is unlinked, also what a process that died left; a KMS key is scheduled for deletion; nothing of ours copies the file',
+    check:
+      'ebb keys status lists no key that wraps nothing; no such file beside the key file; the end of a KMS key’s waiting period',
+  },
+  {
+    engine: 'ebb',
+    residue: 'shard keys in the memory of collectors and workers, after another process has destroyed them',
+    purge: 'forgotten and overwritten at the next refresh, a minute at most while the process has work',
+    check: 'an open keyring does not find a destroyed version',
+  },
+  {
+    engine: 'ebb',
     residue: 'our own logs, temporary files (spooled insert bodies), in-memory caches',
     purge:
       'logs carry codes and counts only; spools are unlinked at the end and at the start; caches are bounded in time',
