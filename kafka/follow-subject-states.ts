@@ -6,7 +6,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { createKafka, prefixed } from './client.ts'
 import { createHeldStates } from './held-states.ts'
-import { createStateLease, currentMoment } from './state-lease.ts'
+import { createStateLease, currentMoment, type StateLease } from './state-lease.ts'
 import { decodeState, decodeStateKey, FROM_LINKS, type SubjectState } from './subject-states.ts'
 
 /** Every state of the topic, in memory, and whether it may still be relied on. */
@@ -64,7 +64,7 @@ export async function followSubjectStates(
   }
   const admin = kafka.admin({ retry: { retries: 1, initialRetryTime: 100 } })
   await admin.connect()
-  const looking = look(admin, topic, lease.aim, Math.min(LOOK_MS, options.leaseMs / 4), logger, over.signal)
+  const looking = look(admin, topic, lease, Math.min(LOOK_MS, options.leaseMs / 4), logger, over.signal)
   const following = keepFollowing(kafka, config, topic, apply, logger, over.signal)
   const expiry = setInterval(() => held.expire(Date.now()), EXPIRE_MS)
   expiry.unref()
@@ -91,27 +91,45 @@ export async function followSubjectStates(
   }
 }
 
-/** Asks for the topic's ends again and again. While Kafka is away nothing is known, and the lease runs out. */
+/** Questions that may be under way at once. */
+const MAX_ASKING = 5
+
+/**
+ * Asks for the topic's ends again and again, the next question without waiting for the last one's answer: a broker that
+ * answers late is not yet away. While Kafka is away nothing is known, and the lease runs out.
+ */
 async function look(
   admin: kafkajs.Admin,
   topic: string,
-  aim: ReturnType<typeof createStateLease>['aim'],
+  lease: StateLease,
   everyMs: number,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const asking = new Set<Promise<void>>()
   while (!signal.aborted) {
-    const askedAt = currentMoment()
-    try {
-      const ends = await admin.fetchTopicOffsets(topic)
-      aim(
-        ends.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) })),
-        askedAt,
-      )
-    } catch (error) {
-      logger.warn({ error: (error as Error).name }, 'the head of subject states is not known')
+    if (asking.size < MAX_ASKING) {
+      const asked = ask(admin, topic, lease, logger).finally(() => asking.delete(asked))
+      asking.add(asked)
     }
     await sleep(everyMs, undefined, { signal }).catch(() => undefined)
+  }
+  await Promise.all(asking)
+}
+
+async function ask(admin: kafkajs.Admin, topic: string, lease: StateLease, logger: Logger): Promise<void> {
+  const askedAt = currentMoment()
+  try {
+    const ends = await admin.fetchTopicOffsets(topic)
+    lease.aim(
+      ends.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) })),
+      askedAt,
+    )
+    if (lease.isFresh()) return
+    const askedMs = Math.round(performance.now() - askedAt.monotonic)
+    logger.warn({ behind: lease.behind(), askedMs }, 'subject states are not known up to now')
+  } catch (error) {
+    logger.warn({ error: (error as Error).name }, 'the head of subject states is not known')
   }
 }
 

@@ -31,6 +31,8 @@ export interface StateLease {
   aim(ends: readonly PartitionEnds[], askedAt: Moment): void
   /** Was the head of every partition seen within the lease? */
   isFresh(now?: Moment): boolean
+  /** Records known of and not yet applied. */
+  behind(): number
   /** When the lease runs out, milliseconds since 1970; 0 before it first begins. */
   endsAt(): number
 }
@@ -50,7 +52,9 @@ export function createStateLease(leaseMs: number): StateLease {
       ends.every(({ partition, high }) => (applied.get(partition) ?? 0) >= high),
     )
     if (reached < 0) return
-    granted = goals[reached]!.askedAt
+    const { askedAt } = goals[reached]!
+    // Answers may come out of order.
+    if (!granted || askedAt.monotonic > granted.monotonic) granted = askedAt
     goals = goals.slice(reached + 1)
   }
   return {
@@ -72,6 +76,13 @@ export function createStateLease(leaseMs: number): StateLease {
       if (!granted) return false
       const wall = now.wall - granted.wall
       return now.monotonic - granted.monotonic <= leaseMs && wall <= leaseMs && wall >= -SET_BACK_MS
+    },
+    behind() {
+      const ends = goals.at(-1)?.ends ?? []
+      return ends.reduce(
+        (sum, { partition, high }) => sum + Math.max(0, high - (applied.get(partition) ?? 0)),
+        0,
+      )
     },
     endsAt: () => (granted ? granted.wall + leaseMs : 0),
   }

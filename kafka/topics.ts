@@ -22,37 +22,51 @@ interface TopicSettings {
   entries: Record<string, string>
 }
 
+const DAY_MS = 24 * HOUR_MS
+const MINUTE_MS = 60_000
+
 /**
- * What each topic must be.
- * - `events`: 24 h, short segments so that expired and erased records leave the disk soon after; times are the broker's.
- * - `subject_states`, `revocations`: compacted, never expired; the lag of 48 h keeps the first revocation of a token
- *   at its offset for longer than `events` lives, since ingest filters a repeated cut as of an offset.
+ * What each topic must be, by the retention of `events` (24 h unless configured).
+ * - `events`: short segments so that expired and erased records leave the disk soon after; times are the broker's.
+ * - `subject_states`, `revocations`: compacted, never expired; the lag of twice the retention keeps the first revocation of
+ *   a token at its offset for longer than `events` lives, since ingest filters a repeated cut as of an offset. What was
+ *   withdrawn is gone from the disk within five times the retention, if something is written after it (touch-topics.ts).
  */
-export const TOPIC_SETTINGS: Record<(typeof TOPICS)[keyof typeof TOPICS], TopicSettings> = {
-  [TOPICS.events]: {
-    partitions: EVENT_PARTITIONS,
-    entries: {
-      'cleanup.policy': 'delete',
-      'retention.ms': String(24 * HOUR_MS),
-      'message.timestamp.type': 'LogAppendTime',
-      'segment.ms': String(HOUR_MS / 4),
-      'segment.bytes': String(128 * 1024 * 1024),
-      'max.message.bytes': String(EVENT_MAX_MESSAGE_BYTES),
+export function topicSettings(
+  retentionMs = DAY_MS,
+): Record<(typeof TOPICS)[keyof typeof TOPICS], TopicSettings> {
+  const compacted = {
+    'cleanup.policy': 'compact',
+    'min.compaction.lag.ms': String(2 * retentionMs),
+    'max.compaction.lag.ms': String(3 * retentionMs),
+    'delete.retention.ms': String(retentionMs),
+    'segment.ms': String(retentionMs),
+    'file.delete.delay.ms': String(Math.min(MINUTE_MS, retentionMs)),
+  }
+  return {
+    [TOPICS.events]: {
+      partitions: EVENT_PARTITIONS,
+      entries: {
+        'cleanup.policy': 'delete',
+        'retention.ms': String(retentionMs),
+        'message.timestamp.type': 'LogAppendTime',
+        'segment.ms': String(Math.min(HOUR_MS / 4, retentionMs)),
+        'segment.bytes': String(128 * 1024 * 1024),
+        'max.message.bytes': String(EVENT_MAX_MESSAGE_BYTES),
+        'file.delete.delay.ms': String(Math.min(MINUTE_MS, retentionMs)),
+      },
     },
-  },
-  [TOPICS.eventsRejected]: {
-    partitions: 1,
-    entries: { 'cleanup.policy': 'delete', 'retention.ms': String(7 * 24 * HOUR_MS) },
-  },
-  [TOPICS.subjectStates]: {
-    partitions: EVENT_PARTITIONS,
-    entries: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(48 * HOUR_MS) },
-  },
-  [TOPICS.revocations]: {
-    partitions: 1,
-    entries: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': String(48 * HOUR_MS) },
-  },
+    [TOPICS.eventsRejected]: {
+      partitions: 1,
+      entries: { 'cleanup.policy': 'delete', 'retention.ms': String(7 * DAY_MS) },
+    },
+    [TOPICS.subjectStates]: { partitions: EVENT_PARTITIONS, entries: compacted },
+    [TOPICS.revocations]: { partitions: 1, entries: compacted },
+  }
 }
+
+/** With the retention that is not configured otherwise. */
+export const TOPIC_SETTINGS = topicSettings()
 
 /**
  * Makes the topics that are missing and waits until each has a leader. Topics that exist keep their partitions;
@@ -64,12 +78,14 @@ export async function ensureTopics(config: Config): Promise<void> {
   try {
     await admin.connect()
     const existing = new Set(await admin.listTopics())
-    const wanted = Object.entries(TOPIC_SETTINGS).map(([name, settings]) => ({
-      topic: prefixed(config, name),
-      numPartitions: settings.partitions,
-      replicationFactor: -1,
-      configEntries: Object.entries(settings.entries).map(([key, value]) => ({ name: key, value })),
-    }))
+    const wanted = Object.entries(topicSettings(config.privacy.eventsRetentionMs)).map(
+      ([name, settings]) => ({
+        topic: prefixed(config, name),
+        numPartitions: settings.partitions,
+        replicationFactor: -1,
+        configEntries: Object.entries(settings.entries).map(([key, value]) => ({ name: key, value })),
+      }),
+    )
     const missing = wanted.filter(({ topic }) => !existing.has(topic))
     if (missing.length > 0) {
       await admin.createTopics({ topics: missing, waitForLeaders: false })
