@@ -42,7 +42,7 @@ export const RESIDUES: readonly Residue[] = [
   {
     engine: 'clickhouse',
     residue: 'shadow/ folders of FREEZE',
-    purge: 'SYSTEM UNFREEZE',
+    purge: 'ALTER TABLE … UNFREEZE of each name that the shadow folder has, where the server shows it',
     check: 'no shadow folder',
   },
   {
@@ -62,6 +62,19 @@ export const RESIDUES: readonly Residue[] = [
     residue: 'staging partitions, hard links of a published day',
     purge: 'the day is aggregated again after an erasure',
     check: 'staging and published partition have the same parts',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'erase_tokens, erase_days: tokens of a batch under way, and the days that its rows fell on',
+    purge:
+      'the batch’s partition is dropped when its rows are gone, the days’ when their aggregates are counted again',
+    check: 'both are empty and have no inactive part once no batch is under way',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'rederive_* tables: aggregates that are being counted again, beside the live ones',
+    purge: 'dropped when they have been swapped in, and before the next recount',
+    check: 'system.tables has none while no recount runs',
   },
   {
     engine: 'clickhouse',
@@ -125,6 +138,13 @@ export const RESIDUES: readonly Residue[] = [
     engine: 'kafka',
     residue: 'records under a newer one in compacted topics',
     purge: 'compaction after min.compaction.lag.ms',
+    check: 'dump of the segments',
+  },
+  {
+    engine: 'kafka',
+    residue: 'tombstones of subject_states, whose keys begin with a handle',
+    purge:
+      'delete.retention.ms, then compaction of their segment, which a later record closes (touch-topics.ts)',
     check: 'dump of the segments',
   },
   {
