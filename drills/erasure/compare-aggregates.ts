@@ -1,6 +1,13 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
-import { DAY_MARTS } from '../../clickhouse/day-marts.ts'
+import { DAY_MARTS, OF_DAYS } from '../../clickhouse/day-marts.ts'
 import { findUnequalViews } from '../count-survivors.ts'
+
+/** States cannot be compared; the numbers beside them can. */
+const COMPARED: Record<string, string> = {
+  metrics_batch_daily: 'app, day, event, currency, events, users, sessions, revenue',
+}
+const METRICS_OF_RAW = `SELECT app, toDate(ts) AS day, event, currency, count(), uniq(subject), uniqIf(session, session != 0),
+    sum(toDecimal128(revenue, 4)) FROM events_raw WHERE ${OF_DAYS} GROUP BY app, day, event, currency`
 
 /**
  * Holds every aggregate to a recount from raw: the views' targets, and the batch tables of the days that were counted.
@@ -13,9 +20,8 @@ export async function findUnequalAggregates(
   const unequal = await findUnequalViews(client)
   for (const day of days) {
     for (const mart of DAY_MARTS) {
-      const columns = mart.table === 'metrics_batch_daily' ? '* EXCEPT (users_state, sessions_state)' : '*'
-      const held = `SELECT ${columns} FROM ${mart.table} WHERE day = {from:Date}`
-      const raw = `SELECT ${columns} FROM (${mart.select})`
+      const held = `SELECT ${COMPARED[mart.table] ?? '*'} FROM ${mart.table} WHERE day = {from:Date}`
+      const raw = mart.table === 'metrics_batch_daily' ? METRICS_OF_RAW : mart.select
       const count = async (query: string) => {
         const result = await client.query({
           query,

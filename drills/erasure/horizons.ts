@@ -3,9 +3,11 @@ import type { Postgres } from '../../postgres/client.ts'
 
 /** Places that may hold copies until a date, each with the horizon by which a certificate must name it. */
 const AGEING: readonly { place: RegExp; store: RegExp }[] = [
-  { place: /^kafka /, store: /^kafka/ },
-  { place: /^postgres pg_wal$/, store: /wal/ },
-  { place: /^s3 \S*backups/, store: /backup/ },
+  { place: /^kafka events/, store: /^kafka\/events/ },
+  { place: /^kafka subject_states/, store: /^kafka\/subject_states/ },
+  { place: /^kafka revocations/, store: /^kafka\/revocations/ },
+  { place: /^postgres pg_wal$/, store: /^postgres.* write-ahead log/ },
+  { place: /^s3 \S*backups/, store: /^s3\/backups/ },
 ]
 
 const Horizons = z.object({ horizons: z.array(z.object({ store: z.string(), what: z.string() })) })
