@@ -36,6 +36,12 @@ export function define(command: Command): void {
         if (options.at !== undefined && Number.isNaN(Date.parse(options.at))) {
           throw new EbbError('bad_arguments', '--at must be a time as ISO 8601')
         }
+        if (options.keyring && options.at !== undefined) {
+          throw new EbbError(
+            'bad_arguments',
+            'the keyring is restored to the end of its log: its older keys are destroyed',
+          )
+        }
         const done = await restorePostgres(deps, {
           folder: options.to,
           kind: options.keyring ? 'keyring' : 'postgres',

@@ -105,6 +105,31 @@ export const RESIDUES: readonly Residue[] = [
     check: 'its files name users of the server only',
   },
   {
+    engine: 'clickhouse',
+    residue: 'table archive_erasure: tokens of a running batch, in memory only',
+    purge: 'dropped at the end of the archive’s erasure; the next one replaces what a crash left',
+    check: 'the table is not there while no batch runs',
+  },
+  {
+    engine: 'clickhouse',
+    residue:
+      'database <name>_restoring: a backup on its way back, erased people included until the journal is carried out',
+    purge: 'dropped at the end of a restore, and at the beginning of the next; nobody is granted it',
+    check: 'the database is not there while no restore runs',
+  },
+  {
+    engine: 'postgres',
+    residue: 'write-ahead log that the replication slot of the backups keeps until it is copied',
+    purge: 'the workflow shipWal, every two minutes; a checkpoint then removes the segments',
+    check: 'restart_lsn of the slot is younger than the deletion',
+  },
+  {
+    engine: 'postgres',
+    residue: 'ebb_restored_log in the data folder of a restored server: segments of the log',
+    purge: 'delete the folder when recovery has ended',
+    check: 'the folder is not there',
+  },
+  {
     engine: 'postgres',
     residue: 'dead tuples',
     purge: 'VACUUM (FULL where pages must be rewritten)',

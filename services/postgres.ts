@@ -54,6 +54,8 @@ const SETTINGS = {
   wal_recycle: 'off',
   min_wal_size: '32MB',
   max_wal_size: '256MB',
+  // What the backups' slot may keep while nobody copies it.
+  max_slot_wal_keep_size: '4GB',
   log_statement: 'none',
   // An error's message may quote a value that did not fit.
   log_min_messages: 'fatal',
