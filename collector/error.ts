@@ -1,6 +1,8 @@
 import { EbbError } from '../runtime/errors.ts'
 import { BATCH_CODES } from '../schemas/reject-code.ts'
 
+export { describeSafely } from '../runtime/describe-safely.ts'
+
 interface Verdict {
   status: number
   message: string
@@ -69,27 +71,4 @@ const ANSWERS = new Map<string, ErrorAnswer>(
 export function answerFor(error: unknown): ErrorAnswer {
   const code = error instanceof EbbError ? error.code : 'internal'
   return ANSWERS.get(code) ?? ANSWERS.get('internal')!
-}
-
-const FRAME = /^\s+at .*:\d+:\d+\)?$/
-
-/**
- * What of an error may be logged: names, codes and places in the code. Messages are left out, since libraries quote what
- * they choked on, and that may be a person's data.
- */
-export function describeSafely(error: unknown): {
-  name: string
-  code?: string
-  at?: string[]
-  cause?: unknown
-} {
-  if (!(error instanceof Error)) return { name: typeof error }
-  const { code } = error as { code?: unknown }
-  const frames = error.stack?.split('\n').filter((line) => FRAME.test(line))
-  return {
-    name: error.name,
-    ...(typeof code === 'string' && { code }),
-    ...(frames && { at: frames.slice(0, 5).map((line) => line.trim()) }),
-    ...(error.cause !== undefined && { cause: describeSafely(error.cause) }),
-  }
 }

@@ -12,6 +12,7 @@ import { createS3 } from '../s3/client.ts'
 import { getObject } from '../s3/get-object.ts'
 import { createTokenDirectory } from './authenticate.ts'
 import { createErasureClient } from './erasure-client.ts'
+import { createGatewayMetrics } from './metrics.ts'
 import { createOfficerActions } from './officer-actions.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { createGatewayServer } from './server.ts'
@@ -41,6 +42,7 @@ const s3 = createS3(config)
 
 // 3. HTTP in.
 let stopping = false
+const registry = createMetrics('gateway')
 const server = createGatewayServer({
   postgres,
   keyring,
@@ -53,12 +55,13 @@ const server = createGatewayServer({
     address: createRateLimit({ perMinute: CALLS_PER_MINUTE }),
   },
   paceMs: PACE_MS,
+  metrics: createGatewayMetrics(registry),
   logger,
   healthy: () => !stopping,
   now: Date.now,
 })
 await server.listen({ host: config.gateway.host, port: config.gateway.port })
-const metricsServer = await serveMetrics(createMetrics('gateway'), config.metricsPort, () => !stopping)
+const metricsServer = await serveMetrics(registry, config.metricsPort, () => !stopping)
 const ending = new AbortController()
 const swept = sweepForgotten({
   postgres,

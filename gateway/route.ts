@@ -9,6 +9,7 @@ import type { Logger } from '../runtime/logger.ts'
 import type { Role } from '../schemas/privacy-api.ts'
 import type { TokenDirectory } from './authenticate.ts'
 import { type GatewayErrorCode, gatewayError } from './error.ts'
+import type { GatewayMetrics } from './metrics.ts'
 import type { OfficerActions } from './officer-actions.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { RouteName } from './roles.ts'
@@ -24,6 +25,7 @@ export interface GatewayDeps {
   limits: { token: RateLimit; address: RateLimit }
   /** Milliseconds; answers leave at multiples of it, so that how long a look-up took is not seen. */
   paceMs: number
+  metrics: GatewayMetrics
   logger: Logger
   healthy(): boolean
   /** Milliseconds since 1970. */

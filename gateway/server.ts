@@ -5,6 +5,7 @@ import { describeSafely } from '../runtime/describe-safely.ts'
 import { admitCall, readShapes } from './admit-call.ts'
 import { decodeJson } from './decode-json.ts'
 import { answerFor, gatewayError } from './error.ts'
+import { createCallRecorder } from './record-call.ts'
 import type { Caller, GatewayDeps, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
 
@@ -13,6 +14,10 @@ const MAX_BODY_BYTES = 16 * 1024
 const KEEP_ALIVE_MS = 65_000
 /** Probes of load balancers come every few seconds and say nothing: the only calls that leave no audit entry. */
 const UNRECORDED = 'GET /health'
+
+interface ServerDeps extends GatewayDeps {
+  calls: ReturnType<typeof createCallRecorder>
+}
 
 /** What is known of a call so far; it ends in the audit log. */
 interface Trace {
@@ -30,7 +35,8 @@ interface Trace {
  * The gateway's HTTP side: bounds, tokens, shapes, and one place each where a call becomes an answer, an audit entry and
  * an error. Not listening yet.
  */
-export function createGatewayServer(deps: GatewayDeps, routes: readonly Route[] = ROUTES): FastifyInstance {
+export function createGatewayServer(given: GatewayDeps, routes: readonly Route[] = ROUTES): FastifyInstance {
+  const deps: ServerDeps = { ...given, calls: createCallRecorder(given.audit) }
   const traces = new WeakMap<FastifyRequest, Trace>()
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
@@ -78,6 +84,12 @@ export function createGatewayServer(deps: GatewayDeps, routes: readonly Route[] 
     const recorded = await record(deps, trace, reply.statusCode)
     await pace(deps, trace)
     return recorded ? payload : prepare(reply, gatewayError('audit_unavailable'))
+  })
+
+  app.addHook('onResponse', async (request, reply) => {
+    const trace = traces.get(request)
+    if (!trace) return
+    deps.metrics.answered(trace.action, reply.statusCode, (performance.now() - trace.startedAt) / 1_000)
   })
 
   app.setErrorHandler((error, request, reply) => {
@@ -135,9 +147,9 @@ function newTrace(action: string): Trace {
 }
 
 /** @returns whether the entry is on disk; without it the answer is withheld. */
-async function record(deps: GatewayDeps, trace: Trace, status: number): Promise<boolean> {
+async function record(deps: ServerDeps, trace: Trace, status: number): Promise<boolean> {
   const { actor, action, object, code } = trace
-  return await deps.audit.append({ actor, action, object, outcome: `${status} ${code}` }).then(
+  return await deps.calls.record({ actor, action, object, outcome: `${status} ${code}` }).then(
     () => true,
     (error) => {
       deps.logger.error({ err: describeSafely(error) }, 'audit failed')
@@ -175,7 +187,7 @@ function takesPath(routes: readonly Route[], url: string): boolean {
 }
 
 /** What Node's parser gives up on never becomes a request; it is answered on the bare socket, recorded and cut off. */
-function refuseBrokenHttp(deps: GatewayDeps, error: Error & { code?: string }, socket: Socket): void {
+function refuseBrokenHttp(deps: ServerDeps, error: Error & { code?: string }, socket: Socket): void {
   const known = ['HPE_HEADER_OVERFLOW', 'ERR_HTTP_REQUEST_TIMEOUT'].includes(error.code ?? '')
   const { status, body, code } = answerFor(known ? error : gatewayError('invalid_http'))
   const trace = { ...newTrace('(no request)'), code }

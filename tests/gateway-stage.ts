@@ -60,6 +60,7 @@ export async function createGatewayStage(
       address: createRateLimit({ perMinute: 100_000 }),
     },
     paceMs: 0,
+    metrics: { answered: () => {} },
     logger: pino({ level: 'silent' }),
     healthy: () => true,
     now: Date.now,

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GATEWAY_ERROR_CODES } from '../../gateway/error.ts'
+import { createRateLimit } from '../../gateway/rate-limit.ts'
+import { EbbError } from '../../runtime/errors.ts'
 import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
 
 let gateway: GatewayStage
@@ -411,6 +413,53 @@ describe('no oracle', () => {
       answers.push(shapeOf(await gateway.call(NEW, { token: compliance, body: { ...GOOD, app } })))
     }
     expect(answers[0]).toEqual(answers[1])
+  })
+})
+
+describe('limits and the audit log', () => {
+  test('beyond a limit: 429 and when to come again, gathered in the audit log; others go on', async () => {
+    const limits = { token: createRateLimit({ perMinute: 3 }), address: createRateLimit({ perMinute: 100 }) }
+    const limited = await createGatewayStage({ deps: { limits } })
+    try {
+      const flood = await limited.token({ role: 'operator' })
+      const calm = await limited.token({ role: 'operator' })
+      const call = (token: string) => limited.call('GET /v1/privacy/requests', { token })
+      const statuses = []
+      for (let tries = 0; tries < 20; tries++) statuses.push((await call(flood.token)).status)
+      expect(statuses).toEqual([200, 200, 200, ...Array.from({ length: 17 }, () => 429)])
+      const refused = await call(flood.token)
+      expect([refused.code, refused.headers.get('retry-after')]).toEqual(['rate_limited', '5'])
+      expect((await call(calm.token)).status).toBe(200)
+      const counted = async () =>
+        (await readAudit(limited.postgres))
+          .filter((row) => row.outcome.startsWith('429'))
+          .reduce((sum, { outcome }) => sum + Number(/ x(\d+)$/.exec(outcome)?.[1] ?? 1), 0)
+      await expect.poll(counted, { timeout: 5_000 }).toBe(18)
+    } finally {
+      await limited.close()
+    }
+  })
+
+  test('what cannot be written down is not answered', async () => {
+    const audit = { append: () => Promise.reject(new EbbError('audit_unavailable', 'away')) }
+    const mute = await createGatewayStage({ deps: { audit } })
+    try {
+      const { token } = await mute.token({ role: 'compliance' })
+      const answer = await mute.call(NEW, { token, body: GOOD })
+      expect([answer.status, answer.code, answer.headers.get('location')]).toEqual([
+        503,
+        'audit_unavailable',
+        null,
+      ])
+    } finally {
+      await mute.close()
+    }
+  })
+
+  test('an app that does not exist is named to an officer of all apps alone', async () => {
+    const { token } = await gateway.token({ role: 'compliance', apps: null })
+    const answer = await gateway.call(NEW, { token, body: { ...GOOD, app: 'nowhere' } })
+    expect([answer.status, answer.code]).toEqual([404, 'app_unknown'])
   })
 })
 
