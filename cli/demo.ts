@@ -6,14 +6,15 @@ import { createPostgres } from '../postgres/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
 import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
 import { type RunningPlatform, startPlatform } from '../services/start-platform.ts'
+import { DEMO_TIMES, demonstrateErasure, findShopper } from './demo-erasure.ts'
 import { generateDay } from './generate-day.ts'
 import { type PostTotals, postBatches } from './post-batches.ts'
 import { connectEtl } from './run-etl.ts'
 import { describe } from './up.ts'
 
 /**
- * `npm run demo`: the platform from nothing, a day of events through it, live metrics, the daily ETL, the report.
- * Ends with one line of JSON.
+ * `npm run demo`: the platform from nothing, a day of events through it, live metrics, the daily ETL, the report, and the
+ * erasure of one of the day's people with its certificate. Ends with one line of JSON.
  */
 const SESSIONS = 6_000
 /** The demo's data is its own and new each time; what `npm start` keeps is not touched. */
@@ -100,6 +101,7 @@ async function demo(): Promise<boolean> {
     home,
     fresh: true,
     ports: 'preferred',
+    environment: { ...process.env, ...DEMO_TIMES },
     onProgress: (line) => say(`  ${line}`),
   })
   const stop = () => platform.stop()
@@ -133,7 +135,19 @@ async function demo(): Promise<boolean> {
 
     say('\n4. Business report\n')
     say(report.text)
-    say(`\n5. Where to look (this run stops now; \`npm start\` keeps the platform up)\n${describe(platform)}`)
+    say('\n5. Erasing one shopper of the day, everywhere, and proving it')
+    const { erasureMs, certificateVerified, rowsErased } = await demonstrateErasure(
+      config,
+      findShopper(day, SESSIONS, SEED),
+      {
+        clickhouse: client,
+        folder: home,
+        collectorUrl: platform.collectorUrl,
+        writeKey: writeKeys.shop!,
+        say,
+      },
+    )
+    say(`\n6. Where to look (this run stops now; \`npm start\` keeps the platform up)\n${describe(platform)}`)
     await client.close()
     await bi.close()
     await stop()
@@ -145,11 +159,14 @@ async function demo(): Promise<boolean> {
         rejected,
         batchEqualsStream,
         reportPath,
+        erasureMs,
+        certificateVerified,
+        rowsErased,
         setupMs,
         runMs: Date.now() - startedAt - setupMs,
       }),
     )
-    return batchEqualsStream && stored === totals.accepted
+    return batchEqualsStream && stored === totals.accepted && certificateVerified && rowsErased > 0
   } catch (error) {
     await stop()
     throw error

@@ -8,7 +8,9 @@ import { expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-it('npm run demo ends well, and batch equals stream', { timeout: 240_000 }, async () => {
+it('npm run demo ends well: batch equals stream, and a shopper is erased with proof', {
+  timeout: 240_000,
+}, async () => {
   const home = await mkdtemp(join(tmpdir(), 'ebb-demo-test-'))
   try {
     const child = spawn(process.execPath, ['services/bootstrap.mjs', 'cli/demo.ts'], {
@@ -29,6 +31,8 @@ it('npm run demo ends well, and batch equals stream', { timeout: 240_000 }, asyn
     // The demo's day holds events that nobody declared: a gate that refused none of them would be open.
     expect(report.rejected).toBeGreaterThan(0)
     expect(existsSync(join(ROOT, report.reportPath))).toBe(true)
+    expect(report).toMatchObject({ certificateVerified: true })
+    expect(report.rowsErased).toBeGreaterThan(0)
   } finally {
     await rm(home, { recursive: true, force: true })
   }
