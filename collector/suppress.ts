@@ -74,7 +74,8 @@ function conclude(
     const state = stateOf(end)
     if (!state || link.firstTs > state.at) continue
     const known = stateOf(other)
-    if (known?.s === 'blocked' || (known && known.at >= state.at)) continue
+    // A link of before the other's own cutoff speaks of who they were then, and that one is erased already.
+    if (known?.s === 'blocked' || (known && known.at >= Math.min(state.at, link.lastTs))) continue
     const until = state.s === 'cutoff' ? state.until : state.at + rules.suppressMs
     concluded.set(other.toString('latin1'), { handle: other, state: { s: 'cutoff', at: state.at, until } })
     return true

@@ -10,7 +10,7 @@ const silent = createLogger('test', 'silent')
 const hold = (stage: IngestStage, ms: number) =>
   holdIngest(stage.stage.config, silent, { untilMs: Date.now() + ms })
 
-describe.concurrent('held ingest', () => {
+describe('held ingest', { timeout: 180_000 }, () => {
   test(
     'inserts nothing until it is let go, and then all, once; also what a member that starts meanwhile finds',
     onIngestStage(async (stage) => {
@@ -81,7 +81,6 @@ describe.concurrent('held ingest', () => {
       await stage.start()
       const held = await hold(stage, 60_000)
       await held.waitHeld()
-      expect(await stage.counts()).toEqual(await stage.counts())
       // As if a table were rebuilt within the hold: it knows no token any more, and nothing may write into it.
       for (const table of ['events_raw', 'metrics_minute', 'metrics_streaming_daily', 'sessions'])
         await stage.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
