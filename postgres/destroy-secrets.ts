@@ -1,5 +1,6 @@
 import { EbbError } from '../runtime/errors.ts'
 import { faultPoint } from '../runtime/fault.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { PostgresRefusal } from './client.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { parseProviderKeyName, shardOf } from './key-shard.ts'
@@ -93,6 +94,7 @@ const VACUUM_TRIES = 5
  * since whoever comes after it would queue as well.
  */
 async function rewritePages(keyringUrl: string): Promise<void> {
+  if (isLeftOut('keyring-rewrite')) return
   await withKeyringSession(keyringUrl, async (session) => {
     await session.query('lock_timeout', `SET lock_timeout = '1s'`, [])
     for (const table of ['key_shards', 'subject_secrets', 'app_keys']) await vacuumFull(session, table)

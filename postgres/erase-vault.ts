@@ -1,3 +1,4 @@
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { type Postgres, PostgresRefusal } from './client.ts'
 
 /** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
@@ -49,6 +50,7 @@ export async function rewriteTable(
   table: string,
 ): Promise<{ before: string; after: string }> {
   const before = await describeTable(postgres, table)
+  if (isLeftOut('vault-rewrite')) return { before: before.file, after: before.file }
   const full = before.bytes <= LARGEST_REWRITE_BYTES
   await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
   try {
