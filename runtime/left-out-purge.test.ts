@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest'
+import { isLeftOut, PURGES, readLeftOut } from './left-out-purge.ts'
+
+it('leaves nothing out unless a drill says so', () => {
+  for (const purge of PURGES) expect(isLeftOut(purge)).toBe(false)
+  const leftOut = readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'vault-rewrite' })
+  expect(leftOut('vault-rewrite')).toBe(true)
+  expect(leftOut('set-aside-parts')).toBe(false)
+})
+
+it('refuses to leave a purge out of a platform that is no drill', () => {
+  expect(() => readLeftOut({ EBB_DRILL_WITHOUT: 'vault-rewrite' })).toThrow(/EBB_DRILL=1/)
+  expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'something' })).toThrow(/one of/)
+})
