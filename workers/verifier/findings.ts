@@ -69,6 +69,7 @@ const LOOK_AGAIN_MS = 500
 
 /** Asks again until it is true, since what goes by itself goes within seconds. @returns the last answer. */
 export async function waitFor(timeoutMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
+  // A look is asked again by its saga: patience here only spares a round.
   const end = performance.now() + timeoutMs
   for (;;) {
     if (await isSo()) return true

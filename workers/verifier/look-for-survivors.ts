@@ -25,6 +25,8 @@ export interface LookDeps {
   s3: S3
   revocations: RevocationsRead
   readIngestProgress(): Promise<IngestProgress[]>
+  /** Bound of each wait for what goes by itself, milliseconds; for tests. */
+  patienceMs?: number
 }
 
 /** What the verifier found for each of these requests, that is not closed. One query a table for all of them. */
@@ -44,9 +46,9 @@ export async function lookForSurvivors(
     lookIntoPostgres(deps.postgres, requests, sought, findings),
     lookIntoS3(deps, sought, findings),
     lookIntoKafka(deps, sought, findings),
-    lookIntoClickHouse(deps.clickhouse, sought, findings),
+    lookIntoClickHouse(deps, sought, findings),
   ])
-  await lookIntoAggregates(deps.clickhouse, requests, findings)
+  await lookIntoAggregates(deps, requests, findings)
   return new Map(requests.map(({ requestId }) => [requestId, findings.of(requestId)]))
 }
 

@@ -17,7 +17,7 @@ const DAYS_AT_ONCE = 300
  * much. Kept to days, since the verifier noted them before anything was erased.
  */
 export async function lookIntoAggregates(
-  client: ClickHouseClient,
+  { clickhouse: client, patienceMs = RECOUNT_MS }: { clickhouse: ClickHouseClient; patienceMs?: number },
   requests: readonly OpenRequest[],
   findings: Findings,
 ): Promise<void> {
@@ -25,7 +25,7 @@ export async function lookIntoAggregates(
   for (const { app, observed } of requests) {
     for (const day of observed?.days ?? []) waiting.set(`${app} ${day}`, { app, day })
   }
-  await waitFor(RECOUNT_MS, async () => {
+  await waitFor(Math.min(patienceMs, RECOUNT_MS), async () => {
     waiting = await overcounted(client, waiting)
     return waiting.size === 0
   })

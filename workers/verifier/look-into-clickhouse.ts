@@ -23,7 +23,7 @@ const PARTS_MS = 45_000
  * the texts of mutations, and for files of before: detached parts, and inactive ones that were replaced before our look.
  */
 export async function lookIntoClickHouse(
-  client: ClickHouseClient,
+  { clickhouse: client, patienceMs = PARTS_MS }: { clickhouse: ClickHouseClient; patienceMs?: number },
   sought: readonly Sought[],
   findings: Findings,
 ): Promise<void> {
@@ -36,7 +36,7 @@ export async function lookIntoClickHouse(
     }
   }
   await searchMutations(client, tokens, findings)
-  const left = await leftoverParts(client)
+  const left = await leftoverParts(client, Math.min(patienceMs, PARTS_MS))
   for (const { requestId } of sought) findings.add(requestId, STORE, left)
 }
 
@@ -102,10 +102,10 @@ async function searchMutations(
  * Parts of before our counts. What became inactive until now may hold what the counts no longer see; what becomes inactive
  * later held nothing when it was counted.
  */
-async function leftoverParts(client: ClickHouseClient): Promise<number> {
+async function leftoverParts(client: ClickHouseClient, patienceMs: number): Promise<number> {
   const [clock] = await ask<{ now: number }>(client, 'SELECT toUnixTimestamp(now()) AS now')
   let left = 0
-  await waitFor(PARTS_MS, async () => {
+  await waitFor(patienceMs, async () => {
     const [row] = await ask<{ parts: string }>(
       client,
       `SELECT (SELECT count() FROM system.parts

@@ -13,7 +13,7 @@ const ROTATION_MS = 15_000
  * provider's keys of those versions. A row that was deleted while its shard's key lives on is found by the last two.
  */
 export async function lookIntoKeyring(
-  deps: { keyring: KeyringReader; provider: KeyProvider },
+  deps: { keyring: KeyringReader; provider: KeyProvider; patienceMs?: number },
   requests: readonly OpenRequest[],
   sought: readonly Sought[],
   findings: Findings,
@@ -21,7 +21,7 @@ export async function lookIntoKeyring(
   const rows = await deps.keyring.remaining([...new Set(sought.flatMap((one) => [...one.subjectIds]))])
   for (const id of rows) findings.addFor('subjectIds', id, STORE, 1)
   let left = new Map<string, number>()
-  await waitFor(ROTATION_MS, async () => {
+  await waitFor(Math.min(deps.patienceMs ?? ROTATION_MS, ROTATION_MS), async () => {
     left = await livingVersions(deps, requests)
     return [...left.values()].every((count) => count === 0)
   })

@@ -19,6 +19,7 @@ export interface S3Look {
   clickhouse: ClickHouseClient
   /** Name of ClickHouse's collection for the archive's bucket. */
   collection: string
+  patienceMs?: number
 }
 
 /** Looks into the archive's files, for versions and uploads that nobody sees any more, and for files of exports. */
@@ -54,13 +55,13 @@ async function lookIntoFiles(look: S3Look, sought: readonly Sought[], findings: 
 
 /** A version that is covered by a newer one, a delete marker, or an upload that was never ended, in a bucket of the person's. */
 async function lookForOldVersions(
-  { s3 }: S3Look,
+  { s3, patienceMs = VERSIONS_MS }: S3Look,
   sought: readonly Sought[],
   findings: Findings,
 ): Promise<void> {
   const buckets = new Map(sought.map((one) => [one.requestId, new Set([...one.tokens].map(bucketOf))]))
   let old: { key: string }[] = []
-  await waitFor(VERSIONS_MS, async () => {
+  await waitFor(Math.min(patienceMs, VERSIONS_MS), async () => {
     const [versions, uploads] = await Promise.all([
       listVersions(s3, 'archive', ''),
       listUnfinishedUploads(s3, 'archive', ''),

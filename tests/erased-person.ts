@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto'
+import { archiveDay } from '../activities/archive-day.ts'
+import { createArchiveEraser } from '../activities/erase-archive.ts'
+import { createClickHouseEraser, hashEvidence } from '../activities/erase-clickhouse.ts'
+import { createExportsEraser } from '../activities/erase-exports.ts'
+import { createVaultEraser } from '../activities/erase-vault.ts'
+import type { StoreEraser } from '../activities/store-eraser.ts'
+import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
+import { rederiveAggregates } from '../clickhouse/rederive-aggregates.ts'
+import { s3Collection } from '../clickhouse/s3-collections.ts'
+import { createApp } from '../postgres/apps.ts'
+import { createPostgres, type TransactingPostgres } from '../postgres/client.ts'
+import { destroySecrets } from '../postgres/destroy-secrets.ts'
+import { writeReceipts } from '../postgres/erasure-queue.ts'
+import { readTargets } from '../postgres/erasure-targets.ts'
+import type { KeyProvider } from '../postgres/key-provider.ts'
+import { openKeyProvider } from '../postgres/open-key-provider.ts'
+import { handlesOf } from '../postgres/privacy-requests.ts'
+import { createSubjectResolver } from '../postgres/resolve-subjects.ts'
+import { createLinkWriter } from '../postgres/subject-links.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { createS3, type S3 } from '../s3/client.ts'
+import { exportPrefix } from '../s3/exports.ts'
+import { putObject } from '../s3/put-object.ts'
+import type { PersonIdentifier, StoreReceipt, VerifierActivities } from '../schemas/erasure.ts'
+import { createVerifierActivities } from '../workers/verifier/create-verifier-activities.ts'
+import { type OpenVerifier, openVerifier } from '../workers/verifier/start-verifier.ts'
+import { createEdgeErasure, type EdgeErasure } from './edge-erasure.ts'
+import { insertRows, row } from './int/clickhouse-rows.ts'
+import type { Stage } from './stage.ts'
+
+const APP = 'shop'
+
+/** Somebody with data in every store, who is to be erased. */
+export interface ErasedPerson {
+  requestId: string
+  identifiers: PersonIdentifier[]
+  /** Of the account, of the device, and of a second account that only a link leads to. */
+  tokens: Buffer[]
+  subjectIds: string[]
+  /** All of their rows fell on it. */
+  day: string
+}
+
+/** The parts of an erasure that a test can do right, or spoil, one by one; all on the real engines. */
+export interface ErasureWorld {
+  clickhouse: ClickHouseClient
+  postgres: TransactingPostgres
+  keyringPostgres: TransactingPostgres
+  s3: S3
+  edge: EdgeErasure
+  provider: KeyProvider
+  collection: string
+  verifier: OpenVerifier
+  /** Somebody new, whose request is logged and blocked, and whose closure is observed. */
+  person(): Promise<ErasedPerson>
+  erasers: Record<string, StoreEraser>
+  /** Runs erasers honestly and stores their receipts; those named are left to the caller. */
+  erase(person: ErasedPerson, without?: readonly string[]): Promise<void>
+  rederive(): Promise<void>
+  receipt(person: ErasedPerson, store: string, more?: Partial<StoreReceipt>): Promise<void>
+  destroyKeys(person: ErasedPerson): Promise<void>
+  /** The verifier's activities, with a bound to its waits. */
+  verify(patienceMs?: number): VerifierActivities
+  close(): Promise<void>
+}
+
+export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
+  const { config } = stage
+  const clickhouse = createClickHouse(config, { requestTimeoutMs: 60_000 })
+  const postgres = createPostgres(config.postgres.url, { timeoutMs: 60_000 })
+  const keyringPostgres = createPostgres(config.postgres.keyringUrl)
+  const s3 = createS3(config)
+  const provider = await openKeyProvider(config)
+  const edge = await createEdgeErasure(stage)
+  const collection = s3Collection(config, 'archive')
+  const verifier = await openVerifier(config, createLogger('test', 'silent'), (error) => {
+    throw error
+  })
+  // No ingest runs here: each partition has committed all that was revoked so far.
+  const head = async () => {
+    const rev = await verifier.deps.revocations.readToHead(AbortSignal.timeout(10_000))
+    return [{ partition: 0, low: 0, high: 0, committed: 0, metadata: { end: 0, rev } as never }]
+  }
+  verifier.deps.readIngestProgress = head
+  const archive = { clickhouse, s3, postgres, postgresUrl: config.postgres.url, collection }
+  const erasers: Record<string, StoreEraser> = Object.fromEntries(
+    [
+      createClickHouseEraser({ clickhouse }),
+      createVaultEraser({ postgres, now: Date.now }),
+      createArchiveEraser({ ...archive, now: Date.now }),
+      createExportsEraser({ s3, now: Date.now }),
+    ].map((eraser) => [eraser.store, eraser]),
+  )
+  const withIngestHeld = <T>(work: (leftMs: () => number) => Promise<T>) =>
+    work(() => Number.POSITIVE_INFINITY)
+  await createApp(postgres, { app: APP })
+  let people = 0
+
+  const resolver = createSubjectResolver({ postgres, keyring: edge.keyring })
+  const links = createLinkWriter(postgres)
+
+  async function person(): Promise<ErasedPerson> {
+    people += 1
+    const day = new Date(Date.UTC(2026, 8, people)).toISOString().slice(0, 10)
+    const name = randomUUID()
+    const identifiers: PersonIdentifier[] = [
+      { label: 'email', value: `${name}@example.com` },
+      { label: 'userId', value: `u-${name}` },
+    ]
+    const lookup = await edge.keyring.appLookupKey(APP)
+    const handleOf = (one: PersonIdentifier) => handlesOf(lookup, [one])[0]!
+    const handles = [
+      handleOf(identifiers[1]!),
+      handleOf({ label: 'anonymousId', value: `a-${name}` }),
+      handleOf({ label: 'userId', value: `second-${name}` }),
+    ]
+    const keys = await resolver.resolve(handles, APP)
+    await links.write(
+      [
+        { kind: 'identify', from: handles[1]!, to: handles[0]! },
+        { kind: 'alias', from: handles[0]!, to: handles[2]! },
+      ],
+      APP,
+    )
+    const tokens = keys.map((one) => Buffer.from(one.token))
+    const ts = Date.parse(`${day}T10:00:00Z`)
+    const rows = [...tokens, Buffer.alloc(16, people)].flatMap((subject, who) =>
+      Array.from({ length: 5 }, (_, at) =>
+        row({
+          app: APP,
+          ts: ts + at * 1_000,
+          subject: new Uint8Array(subject),
+          session: BigInt(people * 10 + who),
+        }),
+      ),
+    )
+    await insertRows(clickhouse, rows, `test/${people}/1`)
+    await archiveDay(archive, day)
+    await putObject(s3, 'exports', `${exportPrefix(tokens[0]!)}all.json`, '{}')
+    const subjects = await postgres.query<{ subject_id: string }>(
+      'subjects_of',
+      'SELECT subject_id FROM subjects WHERE handle = ANY($1::bytea[])',
+      [handles],
+    )
+    const subjectIds = subjects.map((one) => one.subject_id)
+    await postgres.query(
+      'plant_pii',
+      `INSERT INTO users_pii (subject_id, field, sealed) SELECT unnest($1::uuid[]), 'email', '\\x00'`,
+      [subjectIds],
+    )
+    const requestId = await edge.block(APP, identifiers)
+    const activities = verify()
+    await activities.logReceived({ requestId })
+    await activities.observeClosure({ requestId })
+    return { requestId, identifiers, tokens, subjectIds, day }
+  }
+
+  async function receipt({ requestId }: ErasedPerson, store: string, more: Partial<StoreReceipt> = {}) {
+    await writeReceipts(
+      postgres,
+      { batchId: randomUUID(), requestIds: [requestId] },
+      {
+        store,
+        outcome: 'erased',
+        method: 'deleted',
+        atMs: Date.now(),
+        ids: [],
+        evidenceHash: hashEvidence({ store }),
+        ...more,
+      },
+    )
+  }
+
+  const verify = (patienceMs = 30_000) => createVerifierActivities({ ...verifier.deps, patienceMs })
+
+  return {
+    clickhouse,
+    postgres,
+    keyringPostgres,
+    s3,
+    edge,
+    provider,
+    collection,
+    verifier,
+    erasers,
+    person,
+    verify,
+    receipt,
+    async erase(who, without = []) {
+      const batchId = randomUUID()
+      const targets = await readTargets(edge.deps, [who.requestId])
+      for (const eraser of Object.values(erasers)) {
+        if (without.includes(eraser.store)) continue
+        const made = await eraser.erase({ batchId, targets })
+        await writeReceipts(postgres, { batchId, requestIds: [who.requestId] }, made)
+      }
+      if (without.includes('clickhouse/aggregates')) return
+      await rederiveAggregates({ clickhouse, withIngestHeld })
+      await receipt(who, 'clickhouse/aggregates', { method: 'rewritten' })
+    },
+    async rederive() {
+      await rederiveAggregates({ clickhouse, withIngestHeld })
+    },
+    async destroyKeys({ subjectIds }) {
+      await destroySecrets({ keyringUrl: config.postgres.keyringUrl, provider }, subjectIds)
+    },
+    async close() {
+      await verifier.close()
+      await edge.close()
+      await Promise.all([clickhouse.close(), postgres.close(), keyringPostgres.close()])
+      s3.close()
+    },
+  }
+}

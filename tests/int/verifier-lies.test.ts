@@ -1,0 +1,376 @@
+import { CopyObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
+import { verifyCertificate } from '../../certificates/verify-certificate.ts'
+import { archiveFiles } from '../../clickhouse/archive-files.ts'
+import { putTokens } from '../../clickhouse/erase-tokens.ts'
+import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
+import { getObject } from '../../s3/get-object.ts'
+import { purgePrefix } from '../../s3/purge.ts'
+import { archiveBucket, archiveKey } from '../../schemas/archive.ts'
+import { certificateKey, proofKey } from '../../workers/verifier/log-files.ts'
+import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
+import { hashDataMap } from '../../workers/verifier/statements.ts'
+import { createErasureWorld, type ErasedPerson, type ErasureWorld } from '../erased-person.ts'
+import { createStage, type Stage } from '../stage.ts'
+import { insertRows, row } from './clickhouse-rows.ts'
+
+let stage: Stage
+let world: ErasureWorld
+
+beforeAll(async () => {
+  // Copies that age are another matter here.
+  stage = await createStage({ environment: { EBB_SUPPRESS_S: '0', EBB_EVENTS_RETENTION_S: '1' } })
+  world = await createErasureWorld(stage)
+}, 120_000)
+afterAll(async () => {
+  await world?.close()
+  await stage?.close()
+})
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const command = (query: string) =>
+  world.clickhouse.command({ query, clickhouse_settings: { mutations_sync: '2' } })
+const about = ({ requestId }: ErasedPerson) => ({ requestId })
+
+describe('an honest eraser', () => {
+  test('gets a certificate that verifies offline, and the second when the copies are gone', async () => {
+    const who = await world.person()
+    const verifier = world.verify()
+    await world.erase(who)
+    expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
+    await world.destroyKeys(who)
+    expect(await verifier.verifyKeysGone(about(who))).toEqual({ found: [] })
+    const first = await verifier.certify({ ...about(who), kind: 'certificate' })
+    expect(await verifier.certify({ ...about(who), kind: 'certificate' })).toEqual(first)
+    expect(await verifier.verifyHorizons(about(who))).toEqual({ pending: [] })
+    const closed = await verifier.certify({ ...about(who), kind: 'closed' })
+    expect(await verifier.certify({ ...about(who), kind: 'closed' })).toEqual(closed)
+    expect(closed.logIndex).toBeGreaterThan(first.logIndex)
+
+    const keys = await openSigningKeys(stage.config.verifier.folder, stage.config.log.origin)
+    const { salt } = await readSealed(world.edge.deps, who.requestId)
+    for (const { digest } of [first, closed]) {
+      const verdict = verifyCertificate({
+        certificate: (await getObject(world.s3, 'log', certificateKey(digest)))!,
+        proof: (await getObject(world.s3, 'log', proofKey(digest)))!,
+        keys: parseTrustedKeys(formatKeyFile(keys, [])),
+        subject: { salt: Buffer.from(salt, 'hex'), label: 'email', value: who.identifiers[0]!.value },
+        dataMap: hashDataMap(),
+      })
+      expect(verdict).toMatchObject({ ok: true })
+    }
+  }, 120_000)
+
+  test('of a certificate that does not hold sees it superseded, and gets a new one', async () => {
+    const who = await world.person()
+    const verifier = world.verify()
+    await world.erase(who)
+    await world.destroyKeys(who)
+    const first = await verifier.certify({ ...about(who), kind: 'certificate' })
+    const withdrawn = await verifier.supersede({ ...about(who), reason: 'survivor-found' })
+    expect(await verifier.supersede({ ...about(who), reason: 'survivor-found' })).toEqual(withdrawn)
+    await expect(verifier.certify({ ...about(who), kind: 'closed' })).rejects.toMatchObject({
+      code: 'not_certified',
+    })
+    const second = await verifier.certify({ ...about(who), kind: 'certificate' })
+    expect(second.logIndex).toBeGreaterThan(withdrawn.logIndex)
+    expect(second.digest).not.toBe(first.digest)
+  }, 120_000)
+})
+
+interface Lie {
+  name: string
+  /** Stores that the liar leaves out of its work. */
+  without?: string[]
+  /** Before anything is erased. */
+  before?(who: ErasedPerson): Promise<unknown>
+  /** What it does instead. */
+  instead?(who: ErasedPerson): Promise<unknown>
+  /** Where the verifier finds it. */
+  store: string
+  clean?(who: ErasedPerson): Promise<unknown>
+}
+
+const fileOf = ({ day, tokens }: ErasedPerson) => archiveKey(day, archiveBucket(tokens[0]!))
+const tokenList = (who: ErasedPerson) => who.tokens.map((token) => `unhex('${hex(token)}')`).join(', ')
+
+const LIES: Lie[] = [
+  {
+    name: 'leaves an alias out of its closure',
+    store: 'clickhouse/events',
+    async before(who) {
+      const sealed = await readSealed(world.edge.deps, who.requestId)
+      const subjects = sealed.subjects.filter((one) => one.token !== hex(who.tokens[2]!))
+      await writeSealed(world.edge.deps, who.requestId, { ...sealed, subjects })
+    },
+  },
+  {
+    name: 'says "done" of ClickHouse and does nothing',
+    without: ['clickhouse/events', 'clickhouse/aggregates'],
+    instead: (who) => world.receipt(who, 'clickhouse/events'),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'masks rows instead of deleting them',
+    without: ['clickhouse/events'],
+    instead: (who) => command(`DELETE FROM events_raw WHERE subject IN (${tokenList(who)})`),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'keeps a copy in a table of its own',
+    before: () => command('CREATE TABLE hidden ENGINE = MergeTree ORDER BY ts AS SELECT * FROM events_raw'),
+    clean: () => command('DROP TABLE hidden SYNC'),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'detaches parts instead of rewriting them',
+    without: ['clickhouse/events', 'clickhouse/aggregates'],
+    instead: () => command(`ALTER TABLE events_raw DETACH PARTITION 202609`),
+    clean: () => command('ALTER TABLE events_raw ATTACH PARTITION 202609'),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'leaves its list of tokens behind',
+    instead: (who) => putTokens(world.clickhouse, 'left', who.tokens),
+    clean: () => command(`ALTER TABLE erase_tokens DROP PARTITION 'left'`),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'writes tokens into the text of a mutation',
+    instead: (who) => command(`ALTER TABLE sessions DELETE WHERE subject IN (${tokenList(who)})`),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'deletes the rows of events and forgets those of sessions',
+    without: ['clickhouse/events', 'clickhouse/aggregates'],
+    instead: (who) => command(`ALTER TABLE events_raw DELETE WHERE subject IN (${tokenList(who)})`),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'does not count the aggregates again',
+    without: ['clickhouse/aggregates'],
+    instead: (who) => world.receipt(who, 'clickhouse/aggregates'),
+    clean: () => world.rederive(),
+    store: 'clickhouse/aggregates',
+  },
+  {
+    name: 'says "done" of the archive and does nothing',
+    without: ['s3/archive'],
+    instead: (who) => world.receipt(who, 's3/archive'),
+    store: 's3/archive',
+  },
+  {
+    name: 'keeps old versions of a file that it rewrote',
+    without: ['s3/archive'],
+    async instead(who) {
+      for (const token of who.tokens) {
+        const file = archiveFiles(world.collection, archiveKey(who.day, archiveBucket(token)))
+        await world.clickhouse.command({
+          query: `INSERT INTO FUNCTION ${file} SELECT * FROM ${file} WHERE subject NOT IN (${tokenList(who)})`,
+          clickhouse_settings: { s3_truncate_on_insert: 1, use_hive_partitioning: 0 } as never,
+        })
+      }
+      await world.receipt(who, 's3/archive')
+    },
+    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
+    store: 's3/archive',
+  },
+  {
+    name: 'moves a file of the archive to a name that nobody reads',
+    async before(who) {
+      const Bucket = world.s3.nameOf('archive')
+      const CopySource = `${Bucket}/${fileOf(who)}`
+      await world.s3.call((client) =>
+        client.send(new CopyObjectCommand({ Bucket, CopySource, Key: 'old/events.parquet' })),
+      )
+    },
+    clean: () => purgePrefix(world.s3, 'archive', 'old/'),
+    store: 's3/archive',
+  },
+  {
+    name: 'hides a file of the archive behind a delete marker',
+    without: ['s3/archive'],
+    async instead(who) {
+      const { DeleteObjectCommand } = await import('@aws-sdk/client-s3')
+      const Bucket = world.s3.nameOf('archive')
+      for (const token of who.tokens) {
+        const Key = archiveKey(who.day, archiveBucket(token))
+        await world.s3.call((client) => client.send(new DeleteObjectCommand({ Bucket, Key })))
+      }
+      await world.receipt(who, 's3/archive')
+    },
+    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
+    store: 's3/archive',
+  },
+  {
+    name: 'keeps a file that the person asked for',
+    without: ['s3/exports'],
+    instead: (who) => world.receipt(who, 's3/exports'),
+    store: 's3/exports',
+  },
+  {
+    name: 'says "done" of the vault and does nothing',
+    without: ['postgres/vault'],
+    instead: (who) => world.receipt(who, 'postgres/vault'),
+    store: 'postgres/vault',
+  },
+  {
+    name: 'brings a profile back after its work',
+    instead: (who) =>
+      world.postgres.query(
+        'lie_profile',
+        `INSERT INTO users_public (subject_id, app, traits) VALUES ($1, 'shop', '{}')`,
+        [who.subjectIds[2]],
+      ),
+    store: 'postgres/vault',
+  },
+  {
+    name: 'keeps a link, by which two of the ids can be joined',
+    instead: (who) =>
+      world.postgres.query(
+        'lie_link',
+        `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted) VALUES ('shop', $1, $2, 'alias', false)`,
+        who.subjectIds.slice(0, 2),
+      ),
+    store: 'postgres/vault',
+  },
+  {
+    name: 'gives a token back, so that a replay would store it again',
+    instead: (who) => world.edge.deps.revocations.withdrawAll([who.tokens[1]!]),
+    store: 'kafka/events',
+  },
+]
+
+describe('an eraser that lies is found out by the verifier itself, and gets no certificate:', () => {
+  test.each(LIES)(
+    '$name',
+    async ({ store, without, before, instead, clean }) => {
+      const who = await world.person()
+      await before?.(who)
+      await world.erase(who, without)
+      await instead?.(who)
+      for (const each of without ?? []) await world.receipt(who, each)
+      const verifier = world.verify(1_000)
+      try {
+        const { found } = await verifier.verifyAbsence(about(who))
+        expect(found.map((one) => one.store)).toContain(store)
+        await world.destroyKeys(who)
+        await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
+          code: 'survivors_found',
+        })
+      } finally {
+        await clean?.(who)
+      }
+    },
+    60_000,
+  )
+
+  test('destroys no key', async () => {
+    const who = await world.person()
+    await world.erase(who)
+    await world.receipt(who, 'keyring', { method: 'key-destroyed' })
+    const verifier = world.verify()
+    expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
+    expect((await verifier.verifyKeysGone(about(who))).found).toMatchObject([{ store: 'keyring' }])
+    await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
+      code: 'survivors_found',
+    })
+  }, 60_000)
+
+  test('deletes the rows of the secrets, and keeps the key that opens their copies', async () => {
+    const who = await world.person()
+    await world.erase(who)
+    const verifier = world.verify()
+    await verifier.verifyAbsence(about(who))
+    await world.keyringPostgres.query(
+      'lie_secrets',
+      'DELETE FROM subject_secrets WHERE subject_id = ANY($1::uuid[])',
+      [who.subjectIds],
+    )
+    expect((await verifier.verifyKeysGone(about(who))).found).toMatchObject([{ store: 'keyring' }])
+  }, 60_000)
+
+  test('brings rows back between the look and the certificate', async () => {
+    const who = await world.person()
+    await world.erase(who)
+    await world.destroyKeys(who)
+    const verifier = world.verify()
+    expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
+    const back = row({
+      app: 'shop',
+      ts: Date.parse(`${who.day}T11:00:00Z`),
+      subject: new Uint8Array(who.tokens[0]!),
+    })
+    await insertRows(world.clickhouse, [back], `test/back/${who.requestId}`)
+    await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
+      code: 'survivors_found',
+    })
+  }, 60_000)
+})
+
+describe('evidence that cannot be true gets no certificate:', () => {
+  let who: ErasedPerson
+  beforeAll(async () => {
+    who = await world.person()
+    await world.erase(who)
+    await world.destroyKeys(who)
+  }, 60_000)
+
+  const refused = () =>
+    expect(world.verify().certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
+      code: 'evidence_missing',
+    })
+  const forge = (change: string, values: unknown[] = []) =>
+    world.postgres.query(
+      `forge ${change}`,
+      `UPDATE erasure_receipts SET ${change} WHERE request_id = $1 AND store = 's3/archive'`,
+      [who.requestId, ...values],
+    )
+  const mend = () => world.receipt(who, 's3/archive')
+
+  test('a receipt from tomorrow', async () => {
+    await forge(`at = now() + interval '1 day'`)
+    await refused()
+  })
+  test('a receipt from before the request', async () => {
+    await mend()
+    await forge(`at = now() - interval '1 day'`)
+    await refused()
+  })
+  test('a hash that is none', async () => {
+    await mend()
+    await forge(`evidence = 'erased, trust me'`)
+    await refused()
+  })
+  test('an outcome that nobody knows', async () => {
+    await mend()
+    await forge(`outcome = 'retained'`)
+    await refused()
+  })
+  test('a receipt that would carry a token into the certificate', async () => {
+    await mend()
+    await forge('ids = $2', [[`object of ${hex(who.tokens[0]!)}`]])
+    await refused()
+  })
+  test('no receipt of a store of the data map', async () => {
+    await world.postgres.query(
+      'drop_receipt',
+      `DELETE FROM erasure_receipts WHERE request_id = $1 AND store = 's3/archive'`,
+      [who.requestId],
+    )
+    await refused()
+  })
+  test('identifiers that are not those the request came with', async () => {
+    await mend()
+    const sealed = await readSealed(world.edge.deps, who.requestId)
+    const identifiers = [{ label: 'email' as const, value: 'someone.else@example.com' }]
+    await writeSealed(world.edge.deps, who.requestId, { ...sealed, identifiers })
+    await refused()
+    await writeSealed(world.edge.deps, who.requestId, sealed)
+  })
+  test('and the same request is certified once all of it is true', async () => {
+    await mend()
+    await world.verify().certify({ ...about(who), kind: 'certificate' })
+  })
+})
