@@ -5,6 +5,7 @@ import { EbbError } from '../runtime/errors.ts'
 import { ebbSubjects } from './migrations/ebb-0001-subjects.ts'
 import { ebbPrivacy } from './migrations/ebb-0002-privacy.ts'
 import { ebbLateLinks } from './migrations/ebb-0003-late-links.ts'
+import { ebbNoSamples } from './migrations/ebb-0004-no-samples.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
 import { keyringProviderKeys } from './migrations/keyring-0002-provider-keys.ts'
 
@@ -14,7 +15,7 @@ export interface NamedMigration extends Knex.Migration {
 }
 
 /** In order; a released one is never edited, a change is a new one. */
-const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks]
+const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks, ebbNoSamples]
 const KEYRING: NamedMigration[] = [keyringSecrets, keyringProviderKeys]
 
 /** Any number that no one else takes as an advisory lock on our databases. */
