@@ -19,51 +19,46 @@ export async function askRows<T>(
   return result.json<T>()
 }
 
-/** The server's clock, as parts are dated by it. */
+/** The server's clock. */
 export async function readServerTime(client: ClickHouseClient): Promise<string> {
   const [row] = await askRows<{ at: string }>(client, `SELECT toString(now('UTC')) AS at`)
   return row?.at ?? ''
 }
 
 /**
- * Waits until every inactive part of the tables that was written up to `at` (server's clock) has left the disk: they hold what was
- * just deleted or replaced. How long they stay is the server's `old_parts_lifetime` and cleanup periods.
- * @throws EbbError `parts_remain` after `patienceMs`
+ * SELECT of `table` and `name` of inactive parts that hold what a deletion or a swap took away; has the parameter
+ * {tables:Array(String)}. A part is from before the newest deletion of its table when its data version is lower, and from before a
+ * swap or drop when its blocks all come before those of every active part of its partition: a merge's sources never do. So parts that
+ * ingest and merges leave behind all the time are not waited for.
+ */
+export const OUTDATED_PARTS = `
+  SELECT p.table AS table, p.name AS name
+  FROM (SELECT * FROM system.parts WHERE database = currentDatabase() AND table IN ({tables:Array(String)}) AND NOT active) AS p
+  LEFT JOIN (
+    SELECT table, max(arrayMax(block_numbers.number)) AS version FROM system.mutations
+    WHERE database = currentDatabase() AND is_done GROUP BY table
+  ) AS m ON m.table = p.table
+  LEFT JOIN (
+    SELECT table, partition_id, min(min_block_number) AS first, 1 AS there FROM system.parts
+    WHERE database = currentDatabase() AND active GROUP BY table, partition_id
+  ) AS a ON a.table = p.table AND a.partition_id = p.partition_id
+  WHERE p.data_version < m.version OR a.there = 0 OR p.max_block_number < a.first`
+
+/**
+ * Waits until the parts that hold what was just deleted or replaced have left the disk. How long they stay is the server's
+ * `old_parts_lifetime` and cleanup periods. @throws EbbError `parts_remain` after `patienceMs`
  */
 export async function awaitPartsGone(
   client: ClickHouseClient,
   tables: readonly string[],
-  at: string,
   patienceMs: number,
 ): Promise<void> {
   for (const giveUpAt = Date.now() + patienceMs; ; await sleep(LOOK_MS)) {
-    const [row] = await askRows<{ n: number }>(
-      client,
-      `SELECT count() AS n FROM system.parts
-       WHERE database = currentDatabase() AND table IN ({tables:Array(String)}) AND NOT active
-         AND modification_time <= toDateTime({at:String}, 'UTC')`,
-      { tables, at },
-    )
+    const [row] = await askRows<{ n: number }>(client, `SELECT count() AS n FROM (${OUTDATED_PARTS})`, {
+      tables,
+    })
     if (row?.n === 0) return
     if (Date.now() > giveUpAt)
       throw new EbbError('parts_remain', `${row?.n} replaced parts are still on the disk`)
   }
-}
-
-/**
- * Parts that the engine or an operator has set aside hold rows of anyone: no query reads them, a byte scan does. They go before the
- * deletion is called done.
- */
-export async function dropDetachedParts(client: ClickHouseClient, tables: readonly string[]): Promise<void> {
-  const parts = await askRows<{ table: string; name: string }>(
-    client,
-    `SELECT table, name FROM system.detached_parts
-     WHERE database = currentDatabase() AND table IN ({tables:Array(String)})`,
-    { tables },
-  )
-  for (const { table, name } of parts)
-    await client.command({
-      query: `ALTER TABLE ${table} DROP DETACHED PART '${name.replace(/[^\w.-]/g, '')}'`,
-      clickhouse_settings: { allow_drop_detached: 1 },
-    })
 }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import { keepAffectedDays } from './affected-days.ts'
-import { askRows, awaitPartsGone, dropDetachedParts, readServerTime } from './await-parts-gone.ts'
+import { askRows, awaitPartsGone } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
+import { dropSetAsideParts } from './drop-set-aside-parts.ts'
 import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT } from './erase-tokens.ts'
-import { SUBJECT_TABLES } from './subject-tables.ts'
+import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
 /** What one table's deletion leaves behind as evidence. */
 export interface TableDeletion {
@@ -44,10 +45,9 @@ export async function eraseSubjects(
   const deletions = await Promise.all(
     SUBJECT_TABLES.map((table) => deleteFrom(client, table, batch, giveUpAt)),
   )
-  await dropDetachedParts(client, SUBJECT_TABLES)
+  await dropSetAsideParts(client, PERSONAL_TABLES)
   await dropTokens(client, batch)
-  const at = await readServerTime(client)
-  await awaitPartsGone(client, [...SUBJECT_TABLES, 'erase_tokens'], at, giveUpAt - Date.now())
+  await awaitPartsGone(client, [...SUBJECT_TABLES, 'erase_tokens'], giveUpAt - Date.now())
   return deletions
 }
 

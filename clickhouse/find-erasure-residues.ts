@@ -1,5 +1,6 @@
-import { askRows } from './await-parts-gone.ts'
+import { askRows, OUTDATED_PARTS } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
+import { findFrozenParts } from './drop-set-aside-parts.ts'
 import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
 /** What an erasure has left behind in ClickHouse: kind and place, never a person. */
@@ -9,6 +10,7 @@ export interface ErasureResidue {
     | 'unfinished mutation'
     | 'inactive part'
     | 'detached part'
+    | 'frozen part'
     | 'token in the helper table'
     | 'token in a mutation'
     | 'helper of a recount'
@@ -30,6 +32,7 @@ export async function findErasureResidues(
     findRows(client, tokens),
     findInSystem(client),
     findInHelpers(client),
+    findFrozen(client),
     findInMutations(client, tokens),
   ])
   return found.flat()
@@ -49,24 +52,17 @@ async function findRows(client: ClickHouseClient, tokens: readonly Buffer[]): Pr
   return rows.map(({ held }) => ({ kind: 'rows', where: held }))
 }
 
-/**
- * A part is from before a deletion when its data version is lower than the newest mutation's of its table. Tables that were swapped and
- * not mutated have no such mark: rederive-aggregates.ts waits for theirs by time.
- */
 async function findInSystem(client: ClickHouseClient): Promise<ErasureResidue[]> {
   return await askRows<ErasureResidue>(
     client,
     `SELECT 'unfinished mutation' AS kind, concat(table, '/', mutation_id) AS where FROM system.mutations
        WHERE database = currentDatabase() AND table IN ({tables:Array(String)}) AND NOT is_done AND NOT is_killed
      UNION ALL
-     SELECT 'inactive part', concat(table, '/', name) FROM system.parts AS p
-       LEFT JOIN (SELECT table, max(arrayMax(block_numbers.number)) AS version FROM system.mutations
-                  WHERE database = currentDatabase() AND is_done GROUP BY table) AS m USING (table)
-       WHERE database = currentDatabase() AND table IN ({erased:Array(String)}) AND NOT active AND data_version < version
+     SELECT 'inactive part', concat(table, '/', name) FROM (${OUTDATED_PARTS})
      UNION ALL
      SELECT 'detached part', concat(table, '/', name) FROM system.detached_parts
        WHERE database = currentDatabase() AND table IN ({tables:Array(String)})`,
-    { tables: PERSONAL_TABLES, erased: SUBJECT_TABLES },
+    { tables: PERSONAL_TABLES },
   )
 }
 
@@ -81,6 +77,11 @@ async function findInHelpers(client: ClickHouseClient): Promise<ErasureResidue[]
      UNION ALL
      SELECT DISTINCT 'days not counted again', concat('erase_days/', batch) FROM erase_days`,
   )
+}
+
+async function findFrozen(client: ClickHouseClient): Promise<ErasureResidue[]> {
+  const frozen = await findFrozenParts(client, PERSONAL_TABLES)
+  return frozen.map(({ table, name }) => ({ kind: 'frozen part', where: `${table}/${name}` }))
 }
 
 async function findInMutations(

@@ -62,7 +62,7 @@ export async function rederiveAggregates({
     ...aggregates.map(({ table }) => table),
     ...DAY_MARTS.flatMap(({ table, staging }) => [table, staging]),
   ]
-  await awaitPartsGone(client, tables, await readServerTime(client), giveUpAt - Date.now())
+  await awaitPartsGone(client, tables, giveUpAt - Date.now())
   for (const batch of new Set(kept.map((row) => row.batch))) {
     await dropBatch(client, 'erase_parts', batch)
     await dropBatch(client, 'erase_days', batch)

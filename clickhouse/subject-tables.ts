@@ -10,11 +10,9 @@ export function tablesErasedBy(method: ErasureMethod): string[] {
 /** Tables with one row or more of a person's own, found by their column `subject`. */
 export const SUBJECT_TABLES: readonly string[] = tablesErasedBy('delete rows by subject')
 
-/** Tables that hold anything of people, also summed up. */
+/** Tables that hold anything of people, also summed up, and the helper table with their tokens. */
 export const PERSONAL_TABLES: readonly string[] = [
-  ...new Set(
-    DATA_MAP.filter((place) => place.store === 'clickhouse' && place.erasure !== 'holds no person').map(
-      (place) => place.object,
-    ),
-  ),
+  ...SUBJECT_TABLES,
+  ...tablesErasedBy('derive again from the remaining rows'),
+  'erase_tokens',
 ]
