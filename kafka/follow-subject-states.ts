@@ -36,6 +36,7 @@ export interface FollowOptions {
 const LOOK_MS = 1_000
 const EXPIRE_MS = 60_000
 const RESTART_MS = 1_000
+const LEAVE_MS = 1_500
 
 /**
  * Follows `subject_states` from its beginning; resolves when all of it was read once. Every collector reads all of it, so
@@ -85,8 +86,9 @@ export async function followSubjectStates(
     async close() {
       over.abort()
       clearInterval(expiry)
-      await Promise.all([following, looking])
-      await admin.disconnect()
+      // Nothing of it is to be kept: a Kafka that answers late must not hold up the end of the process.
+      const left = Promise.all([following, looking]).then(() => admin.disconnect())
+      await Promise.race([left.catch(() => undefined), sleep(LEAVE_MS)])
     },
   }
 }
