@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const LIMIT_MS = 300_000
+
+/** Runs a drill as a person would. @returns its exit code and the line of JSON that it ends with */
+async function drill(
+  name: string,
+  ...args: string[]
+): Promise<{ code: number | null; report: Record<string, unknown>; output: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', `drills/${name}.ts`, ...args], { cwd: ROOT })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const last = output.trim().split('\n').at(-1)!
+  if (!last.startsWith('{')) throw new Error(`the drill ended with ${code}:\n${output.slice(-3_000)}`)
+  return { code, report: JSON.parse(last) as Record<string, unknown>, output }
+}
+
+// Each has a platform of its own and mostly waits.
+describe.concurrent('the erasure drills', () => {
+  it('find nothing of erased people after their certificates', { timeout: LIMIT_MS }, async ({ expect }) => {
+    const args = ['--subjects', '4', '--bystanders', '30', '--horizon', '60', '--until', 'certified']
+    const { code, report } = await drill('erasure', ...args)
+    expect(report).toMatchObject({
+      ...{ subjects: 4, certificates: 4, canaryHitsLive: 0, residuesPlanted: 9 },
+      ...{ bystandersChanged: 0, aggregatesEqualRaw: true },
+    })
+    expect(code).toBe(0)
+  })
+
+  it('notice that dead tuples stay in the vault', { timeout: LIMIT_MS }, async ({ expect }) => {
+    const args = ['--subjects', '2', '--bystanders', '20', '--horizon', '60', '--until', 'certified']
+    const { code, report, output } = await drill('erasure', ...args, '--without', 'vault-rewrite')
+    expect(report.canaryHitsLive).toBeGreaterThan(0)
+    expect(output).toMatch(/postgres users_public: residue/)
+    expect(code).toBe(1)
+  })
+
+  it('notice a re-identification where one is possible', { timeout: LIMIT_MS }, async ({ expect }) => {
+    const args = ['--subjects', '3', '--bystanders', '10', '--horizon', '600', '--early']
+    const { report } = await drill('reidentify', ...args)
+    // Before the erasure the attack opens everything; after it no secret opens, even while backups are there.
+    expect(report).toMatchObject({ linkedBefore: 3, secretsUnwrappedBefore: 12, secretsUnwrapped: 0 })
+  })
+
+  it('end every saga after kills, without a premature certificate', { timeout: LIMIT_MS }, async ({
+    expect,
+  }) => {
+    const { report } = await drill(
+      'saga',
+      '--kills',
+      '4',
+      '--seed',
+      '3',
+      '--bystanders',
+      '10',
+      '--settle',
+      '60',
+    )
+    expect(report).toMatchObject({ kills: 4, prematureCertificates: 0 })
+  })
+})
