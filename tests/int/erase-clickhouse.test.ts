@@ -6,6 +6,7 @@ import { countSubjectRows } from '../../clickhouse/count-subject-rows.ts'
 import { eraseSubjects } from '../../clickhouse/erase-subjects.ts'
 import { putTokens } from '../../clickhouse/erase-tokens.ts'
 import { findErasureResidues } from '../../clickhouse/find-erasure-residues.ts'
+import { readLiveAggregates } from '../../clickhouse/live-aggregates.ts'
 import { migrateClickHouse } from '../../clickhouse/migrate.ts'
 import { rederiveAggregates, type WithIngestHeld } from '../../clickhouse/rederive-aggregates.ts'
 import { republishDays } from '../../clickhouse/republish-days.ts'
@@ -119,6 +120,15 @@ test('aggregates of the touched days agree with raw again, states included, and 
   expect(await wrongBatchRows()).toBe(0)
   expect(await ask(client, 'SELECT * FROM metrics_batch_staging')).toEqual([])
   expect(await readAffectedDays(client)).toEqual([])
+})
+
+test('the live tables that are counted again are those that the views fill', async () => {
+  const live = await readLiveAggregates(client)
+  expect(live.map(({ table }) => table).sort()).toEqual([
+    'click_patterns',
+    'metrics_minute',
+    'metrics_streaming_daily',
+  ])
 })
 
 test('only the days of apps that were touched are counted again; the others are carried over as they are', async () => {

@@ -44,6 +44,12 @@ describe('the daily ETL', () => {
     ])
   })
 
+  it('shows the days that erasures touched with its swap, once', async () => {
+    const { journal, handle } = await clock.runDailyEtl({ dirtyDays: 3 })
+    await handle.result()
+    expect(journal.slice(2)).toEqual([...STEPS, 'republishDirtyDays', 'writeBusinessReport:2026-11-20'])
+  })
+
   it('counts nothing before ingest has passed the day, and takes the targets once', async () => {
     const { journal, hours } = await clock.runDailyEtl({ behind: [900, 400, 10, 0] })
     expect(journal.slice(0, 6)).toEqual([
