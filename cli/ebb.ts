@@ -17,8 +17,13 @@ const VERBS = [
   { name: 'report', file: './report.ts', summary: 'write the business report of a day' },
   { name: 'erase', file: './erase.ts', summary: 'erase a person, follow the request, answer for it' },
   { name: 'backup', file: './backup.ts', summary: 'take, list and expire backups' },
-  { name: 'restore', file: './restore.ts', summary: 'bring back a backup, without those who were erased since' },
+  {
+    name: 'restore',
+    file: './restore.ts',
+    summary: 'bring back a backup, without those who were erased since',
+  },
   { name: 'verify', file: './verify.ts', summary: 'verify a certificate of erasure, offline' },
+  { name: 'log', file: './log.ts', summary: 'audit the log of certificates, show or retire its keys' },
 ] as const
 
 async function main(argv: string[]): Promise<void> {
