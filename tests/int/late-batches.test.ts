@@ -194,4 +194,4 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
     taken.map((one) => one.handle),
   )
   expect(closure).toHaveLength(unexplained.length)
-}, 300_000)
+}, 600_000)
