@@ -4,12 +4,19 @@ import { historyToJson } from './history-json.ts'
 import { drifted, driftedRow, type Script } from './stub-etl.ts'
 import { startWorkflowClock } from './workflow-clock.ts'
 
-// Records the histories that workflows/replay.test.ts replays: `node --import tsx tests/record-histories.ts [name]`.
+// Records the histories that workflows/replay.test.ts replays: `node --import tsx tests/record-histories.ts [name …]`.
 // Record a new one beside the old when a workflow changes under `patched()`; replace one only when no run of that shape
 // can still be open, which for the daily ETL is a day after the release.
 
 interface Scenario {
-  workflow: 'dailyEtl' | 'businessReport' | 'monthlyTrends' | 'rotateKeys'
+  workflow:
+    | 'dailyEtl'
+    | 'businessReport'
+    | 'monthlyTrends'
+    | 'rotateKeys'
+    | 'archiveDay'
+    | 'backup'
+    | 'shipWal'
   input: { day?: string; period?: string }
   script: Script
 }
@@ -44,15 +51,25 @@ const SCENARIOS: Record<string, Scenario> = {
   'rotate-keys': { workflow: 'rotateKeys', input: {}, script: {} },
   'rotate-keys-retried': { workflow: 'rotateKeys', input: {}, script: { keys: { due: 20, failures: 2 } } },
   'rotate-keys-nothing-old': { workflow: 'rotateKeys', input: {}, script: { keys: { due: 0 } } },
+  'archive-day': { workflow: 'archiveDay', input: { day: DAY }, script: {} },
+  'archive-waits-for-erasure': {
+    workflow: 'archiveDay',
+    input: {},
+    script: { backup: { failures: { archiveDay: { times: 3, code: 'archive_busy' } } } },
+  },
+  backup: { workflow: 'backup', input: {}, script: {} },
+  'backup-of-one-failed': { workflow: 'backup', input: {}, script: { backup: { broken: 'postgres' } } },
+  'ship-wal': { workflow: 'shipWal', input: {}, script: {} },
   'monthly-trends': { workflow: 'monthlyTrends', input: { period: '2026-10' }, script: {} },
 }
 
 const FOLDER = fileURLToPath(new URL('../workflows/histories/', import.meta.url))
 
+const chosen = process.argv.slice(2)
 const clock = await startWorkflowClock()
 await mkdir(FOLDER, { recursive: true })
 for (const [name, { workflow, input, script }] of Object.entries(SCENARIOS)) {
-  if (process.argv[2] !== undefined && process.argv[2] !== name) continue
+  if (chosen.length > 0 && !chosen.includes(name)) continue
   await clock.withWorker(script, async (taskQueue) => {
     const handle = await clock.environment.client.workflow.start(workflow, {
       taskQueue,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ApplicationFailure } from '@temporalio/common'
 import type { CompareResult, DriftedRow, EtlActivities, Measures, StagedDay } from '../schemas/etl.ts'
+import type { BackupScript } from './stub-backup.ts'
 import type { KeyScript } from './stub-keys.ts'
 
 /** Calls of activities in the order they came, as `name` or `name:detail`. */
@@ -19,6 +20,8 @@ export interface Script {
   failures?: Partial<Record<keyof EtlActivities, { times: number; code: string; final?: boolean }>>
   /** Of the rotation of keys. */
   keys?: KeyScript
+  /** Of the archive and the backups. */
+  backup?: BackupScript
 }
 
 export const EQUAL: CompareResult = { equal: 12, driftedCount: 0, drifted: [] }

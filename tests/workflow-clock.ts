@@ -7,6 +7,7 @@ import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
 import { SEARCH_ATTRIBUTE_TYPES } from '../workers/temporal/ensure-search-attributes.ts'
 import type { dailyEtl } from '../workflows/index.ts'
 import { quietTemporal } from './quiet-temporal.ts'
+import { stubBackupActivities } from './stub-backup.ts'
 import { type Journal, type Script, stubEtlActivities } from './stub-etl.ts'
 import { stubKeyActivities } from './stub-keys.ts'
 
@@ -48,7 +49,11 @@ export async function startWorkflowClock(): Promise<WorkflowClock> {
       connection: environment.nativeConnection,
       taskQueue,
       workflowBundle: bundle,
-      activities: { ...activities, ...stubKeyActivities(script.keys ?? {}, journal) },
+      activities: {
+        ...activities,
+        ...stubKeyActivities(script.keys ?? {}, journal),
+        ...stubBackupActivities(script.backup ?? {}, journal),
+      },
       identity: 'test',
     })
     return await worker.runUntil(work(taskQueue, journal))
