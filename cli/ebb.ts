@@ -30,6 +30,8 @@ async function main(argv: string[]): Promise<void> {
   const program = new Command('ebb')
     .description('Event analytics that can forget, and can prove it')
     .showHelpAfterError('(ebb --help lists the verbs)')
+    // Options stay where they stand: `ebb report gdpr --month` is not `ebb report --month`.
+    .enablePositionalOptions()
   const asked = argv[2] === 'help' ? argv[3] : argv[2]
   for (const verb of VERBS) {
     const command = program.command(verb.name).description(verb.summary)

@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readGdprMonth } from '../../postgres/read-gdpr-month.ts'
-import { createGatewayStage, type GatewayStage } from '../gateway-stage.ts'
+import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
 
 let gateway: GatewayStage
 let rows = 0
@@ -116,6 +119,33 @@ describe('the month for the auditor', () => {
       pending: 1,
       certificates: [],
     })
+  })
+
+  test('`ebb report gdpr` prints what the gateway gives, writes it for people, and is in the audit log', async () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, ['--import', 'tsx', 'cli/ebb.ts', 'report', 'gdpr', ...args], {
+        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+        env: {
+          PATH: process.env.PATH,
+          ...gateway.stage.environment,
+          EBB_REPORTS_FOLDER: gateway.stage.config.home,
+        },
+        encoding: 'utf8',
+        timeout: 60_000,
+      })
+    const printed = run('--month', '2026-11', '--json')
+    expect(printed.stderr).toBe('')
+    const { token } = await gateway.token({ role: 'analyst', apps: null })
+    const answer = await gateway.call('GET /v1/privacy/report?month=2026-11', { token })
+    const { overdue: _, ...given } = JSON.parse(answer.text) as Record<string, unknown>
+    expect(JSON.parse(printed.stdout)).toMatchObject(given)
+    const markdown = readFileSync(`${gateway.stage.config.home}/gdpr_report_2026-11.md`, 'utf8')
+    expect(markdown).toContain('| GDPR Art. 12(5) | 1 |')
+    expect(run('--month', '2026-13').stderr).toContain('--month must be YYYY-MM')
+    const rows = await readAudit(gateway.postgres)
+    expect(rows.filter(({ action }) => action === 'report gdpr')).toEqual([
+      { actor: expect.stringMatching(/^cli:/), action: 'report gdpr', object: '2026-11', outcome: 'done' },
+    ])
   })
 
   test('the list goes by state and month, page by page', async () => {
