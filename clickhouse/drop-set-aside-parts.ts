@@ -1,4 +1,5 @@
 import { ClickHouseError } from '@clickhouse/client'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { askRows } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 
@@ -11,6 +12,7 @@ const NOT_SHOWN = new Set(['497', '291', '481'])
  * must unfreeze, see docs/erasure-clickhouse.md.
  */
 export async function dropSetAsideParts(client: ClickHouseClient, tables: readonly string[]): Promise<void> {
+  if (isLeftOut('set-aside-parts')) return
   await dropDetached(client, tables)
   for (const { table, name } of await findFrozenParts(client, tables))
     await client.command({ query: `ALTER TABLE ${table} UNFREEZE WITH NAME '${quoted(name)}'` })
