@@ -32,6 +32,7 @@ import { createPlanErasure } from './plan-erasure.ts'
 import { createRaiseErasureAlert } from './raise-erasure-alert.ts'
 import { createRederiveAggregates } from './rederive-aggregates.ts'
 import { createClaimBatch, createSettleBatch } from './settle-batch.ts'
+import { shipWal } from './ship-wal.ts'
 import type { StoreEraser } from './store-eraser.ts'
 import { createIngestHolder } from './with-ingest-held.ts'
 import { createWriteJournal } from './write-journal.ts'
@@ -61,7 +62,12 @@ export type PlatformErasureActivities = ErasureActivities & ErasureBatchActiviti
 /** Every side effect of the erasure workflows but the verifier's. What they throw is mapped to closed codes. */
 export function createErasureActivities(deps: ErasureDependencies): PlatformErasureActivities {
   const { config, logger, postgres, client } = deps
-  const keys = { ...deps, keyringUrl: config.postgres.keyringUrl }
+  const keys = {
+    ...deps,
+    keyringUrl: config.postgres.keyringUrl,
+    // No backup opens once an old key is gone, so what replaces it is in the bucket first.
+    beforeDestroying: async () => void (await shipWal(deps)),
+  }
   const shared = { ...deps, destroyKey: createKeyDestroyer(keys) }
   const batch = {
     client,

@@ -89,8 +89,7 @@ async function destroyKey(provider: KeyProvider, name: string): Promise<number> 
 const VACUUM_TRIES = 5
 
 /**
- * A plain VACUUM leaves the bytes of dead rows in their pages, and statistics keep samples of ids: FULL writes the tables
- * anew. It locks them for as long as that takes, a second for a million secrets, and does not queue for the lock for long,
+ * A plain VACUUM leaves the bytes of dead rows in their pages: FULL writes the tables anew. It locks them for as long as that takes, a second for a million secrets, and does not queue for the lock for long,
  * since whoever comes after it would queue as well.
  */
 async function rewritePages(keyringUrl: string): Promise<void> {

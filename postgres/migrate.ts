@@ -8,6 +8,7 @@ import { ebbLateLinks } from './migrations/ebb-0003-late-links.ts'
 import { ebbNoSamples } from './migrations/ebb-0004-no-samples.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
 import { keyringProviderKeys } from './migrations/keyring-0002-provider-keys.ts'
+import { keyringNoStatistics } from './migrations/keyring-0003-no-statistics.ts'
 
 export interface NamedMigration extends Knex.Migration {
   /** Recorded in `knex_migrations`; never changes once released. */
@@ -16,7 +17,7 @@ export interface NamedMigration extends Knex.Migration {
 
 /** In order; a released one is never edited, a change is a new one. */
 const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks, ebbNoSamples]
-const KEYRING: NamedMigration[] = [keyringSecrets, keyringProviderKeys]
+const KEYRING: NamedMigration[] = [keyringSecrets, keyringProviderKeys, keyringNoStatistics]
 
 /** Any number that no one else takes as an advisory lock on our databases. */
 const MIGRATION_LOCK = 0x0e_bb_0001

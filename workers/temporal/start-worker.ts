@@ -2,6 +2,7 @@ import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { Registry } from 'prom-client'
 import { createActivities } from '../../activities/create-activities.ts'
+import type { PlatformErasureActivities } from '../../activities/create-erasure-activities.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { readIngestProgress } from '../../kafka/read-ingest-progress.ts'
 import { readRejections } from '../../kafka/read-rejections.ts'
@@ -33,6 +34,8 @@ export async function startTemporalWorker(deps: {
   logger: Logger
   metrics: Registry
   reportsFolder?: string
+  /** For tests of the verifier: stands between the saga and an eraser, which may then lie. */
+  alterErasure?(activities: PlatformErasureActivities): PlatformErasureActivities
 }): Promise<TemporalWorker> {
   const { config, logger } = deps
   const { address, namespace, taskQueue } = config.temporal
@@ -49,8 +52,8 @@ export async function startTemporalWorker(deps: {
   const clickhouse = createClickHouse(config, { requestTimeoutMs: QUERY_TIMEOUT_MS })
   const reportsFolder = deps.reportsFolder ?? config.reportsFolder
   const erasure = await openErasure({ config, logger, client, clickhouse, reportsFolder })
-  const keys = await openKeys(config, logger)
   const backups = openBackups(config, logger)
+  const keys = await openKeys(config, logger, () => backups.activities.shipWal())
   const postgres = createPostgres(config.postgres.url, { connections: 1 })
   const activities = createActivities({
     clickhouse,
@@ -68,7 +71,11 @@ export async function startTemporalWorker(deps: {
     workflowBundle,
     activities: {
       ...countActivities(activities, deps.metrics, 'etl'),
-      ...countActivities(erasure.activities, deps.metrics, 'erasure'),
+      ...countActivities(
+        deps.alterErasure?.(erasure.activities) ?? erasure.activities,
+        deps.metrics,
+        'erasure',
+      ),
       ...countActivities(keys.activities, deps.metrics, 'keys'),
       ...countActivities(backups.activities, deps.metrics, 'backup'),
     },
