@@ -147,8 +147,7 @@ test('A body is counted as it comes: announcing much and sending little holds li
     socket.write('POST /v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 500000\r\n\r\n{')
     return socket
   })
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  expect(edge.budget.used()).toBe(50)
+  await expect.poll(() => edge.budget.used(), { timeout: 10_000 }).toBe(50)
   expect((await send(edge)).status).toBe(200)
   for (const socket of sockets) socket.destroy()
   await expect.poll(() => edge.budget.used()).toBe(0)
