@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import { isLeftOut } from '../runtime/left-out-purge.ts'
@@ -95,10 +96,39 @@ const VACUUM_TRIES = 5
 async function rewritePages(keyringUrl: string): Promise<void> {
   if (isLeftOut('keyring-rewrite')) return
   await withKeyringSession(keyringUrl, async (session) => {
+    await waitForReaders(session)
     await session.query('lock_timeout', `SET lock_timeout = '1s'`, [])
     for (const table of ['key_shards', 'subject_secrets', 'app_keys']) await vacuumFull(session, table)
   })
 }
+
+/**
+ * VACUUM keeps a dead row that a statement which began before its death may still see: those end within milliseconds. One
+ * that takes longer (a dump) is not waited for long; what it kept goes with the next destruction.
+ */
+async function waitForReaders(session: KeyringSession): Promise<void> {
+  const [now] = await session.query<{ xid: string }>(
+    'own_xid',
+    'SELECT pg_current_xact_id()::xid::text AS xid',
+    [],
+  )
+  for (let tries = 0; tries < READER_TRIES; tries++) {
+    const [older] = await session.query<{ reading: boolean }>(
+      'older_readers',
+      `SELECT EXISTS (
+         SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND age(backend_xmin) >= age($1::text::xid)
+       ) AS reading`,
+      [now!.xid],
+    )
+    if (!older!.reading) return
+    await sleep(READER_WAIT_MS)
+  }
+}
+
+const READER_TRIES = 100
+const READER_WAIT_MS = 50
 
 async function vacuumFull(session: KeyringSession, table: string): Promise<void> {
   for (let tries = 1; ; tries++) {

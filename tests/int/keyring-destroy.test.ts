@@ -64,7 +64,7 @@ describe('someone with every copy of the keyring that was ever on disk', () => {
       `SELECT attname AS column FROM pg_stats WHERE tablename = 'subject_secrets' ORDER BY 1`,
       [],
     )
-    expect(sampled.map((row) => row.column)).toEqual(['key_version', 'shard'])
+    for (const { column } of sampled) expect(['key_version', 'shard']).toContain(column)
   })
 })
 
