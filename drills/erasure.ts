@@ -5,7 +5,7 @@ import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
 import { submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { readNamedHorizons } from './erasure/horizons.ts'
 import { countByPlace } from './erasure/name-places.ts'
-import { RESIDUE_CHECKS } from './erasure/residues.ts'
+import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { secretsToFind } from './erasure/subject-bytes.ts'
 import { type FileFinding, scanTree } from './scan/scan-tree.ts'
@@ -115,13 +115,15 @@ try {
   await postgres.query('drill_checkpoint', 'CHECKPOINT', [])
 
   const planted = await search(stage, 'planted', () => false)
-  const unplanted = RESIDUE_CHECKS.filter(
-    ({ place, what }) =>
-      !planted.all.some(
-        (one) => place.test(planted.places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true),
-      ),
-  ).map(({ engine, residue }) => `${engine}: ${residue}`)
-  if (unplanted.length > 0) say(`not found where it was planted: ${unplanted.join('; ')}`)
+  const isMet = ({ place, what }: ResidueCheck) =>
+    planted.all.some(
+      (one) => place.test(planted.places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true),
+    )
+  const misplanted = RESIDUE_CHECKS.filter((check) => isMet(check) === (check.isPrevented ?? false)).map(
+    ({ engine, residue, isPrevented }) =>
+      `${engine}: ${residue} ${isPrevented ? 'arose' : 'not found where it was left'}`,
+  )
+  if (misplanted.length > 0) say(misplanted.join('; '))
 
   const gone = new Set(
     stage.subjects.flatMap((one) => [one.token.toString('hex').toUpperCase(), one.subjectId]),
@@ -156,7 +158,7 @@ try {
       certificates,
       canaryHitsLive: live.hits.length,
       canaryHitsClosed: closed ? closed.hits.length : null,
-      residuesPlanted: RESIDUE_CHECKS.length - unplanted.length,
+      residuesPlanted: RESIDUE_CHECKS.length - misplanted.length,
       residuesLeft: closed ? closed.left.length : null,
       bystandersChanged: changed,
       aggregatesEqualRaw: Object.keys(unequal).length === 0,
@@ -166,7 +168,7 @@ try {
     }
     failed =
       live.hits.length + (closed ? closed.hits.length + closed.left.length : 0) > 0 ||
-      changed + unplanted.length > 0 ||
+      changed + misplanted.length > 0 ||
       !report.aggregatesEqualRaw ||
       certificates < subjects * (closed ? 2 : 1)
     await stage.stop()
