@@ -173,7 +173,8 @@ async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
 async function pendingHorizons(deps: VerifierDeps, request: OpenRequest) {
   const certificate = await standingStatement(deps, request.requestId)
   const heldUntilMs = certificate ? Date.parse(certificate.issuedAt) + 1_000 : deps.now()
-  return await listHorizons(deps, request, heldUntilMs)
+  const named = certificate && 'horizons' in certificate ? certificate.horizons : []
+  return await listHorizons(deps, request, heldUntilMs, named)
 }
 
 async function standingStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {

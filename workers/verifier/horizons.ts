@@ -1,6 +1,6 @@
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3'
 import { DEFAULT_MAX_AGE_DAYS } from '../../gate/admit-event.ts'
-import type { Postgres } from '../../postgres/client.ts'
+import { type Postgres, PostgresRefusal } from '../../postgres/client.ts'
 import type { KeyProvider } from '../../postgres/key-provider.ts'
 import { parseProviderKeyName } from '../../postgres/key-shard.ts'
 import type { S3 } from '../../s3/client.ts'
@@ -44,16 +44,64 @@ export async function listHorizons(
   deps: HorizonDeps,
   request: OpenRequest,
   heldUntilMs: number,
+  /** What the certificate named, once there is one. */
+  named: readonly { what: string }[] = [],
 ): Promise<ErasureHorizon[]> {
+  const [kept, states] = await Promise.all([events(deps, request), suppression(deps, request, heldUntilMs)])
   const found = await Promise.all([
     backups(deps, heldUntilMs),
     writeAheadLog(deps, heldUntilMs),
+    serverLog(deps, heldUntilMs, named),
     unaccounted(deps, heldUntilMs),
-    events(deps, request),
-    suppression(deps, request, heldUntilMs),
     providerKeys(deps, request),
   ])
-  return found.flat()
+  return [...found.flat(), ...kept, ...states, ...revocations([...kept, ...states])]
+}
+
+const SERVER_LOG = "write-ahead log on the server's own disk, up to segment "
+const SERVER_LOG_MS = 10 * 60_000
+
+/**
+ * Segments of Postgres's log up to the one that was written when the certificate was issued; the certificate names it, so
+ * that a later look knows which. A role that may not list them (it needs pg_monitor) waits for the date alone.
+ */
+async function serverLog(
+  { postgres, privacy, now }: HorizonDeps,
+  heldUntilMs: number,
+  named: readonly { what: string }[],
+): Promise<ErasureHorizon[]> {
+  const store = 'postgres/wal'
+  const expiresByMs = heldUntilMs + Math.min(SERVER_LOG_MS, privacy.backupRetentionMs + 30_000)
+  const before = named.find(({ what }) => what.startsWith(SERVER_LOG))?.what.slice(SERVER_LOG.length)
+  try {
+    const [row] = await postgres.query<{ current: string; oldest: string | null }>(
+      'verifier_wal_segments',
+      `SELECT pg_walfile_name(pg_current_wal_lsn()) AS current,
+         (SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') AS oldest`,
+      [],
+    )
+    const last = before ?? row!.current
+    if (row!.oldest !== null && row!.oldest > last) return []
+    return [{ store, what: `${SERVER_LOG}${last}`, expiresByMs }]
+  } catch (error) {
+    if (!(error instanceof PostgresRefusal)) throw error
+    return expiresByMs <= now()
+      ? []
+      : [{ store, what: "write-ahead log on the server's own disk", expiresByMs }]
+  }
+}
+
+/** Tokens that nothing may be stored under: needed for as long as records or late batches may come, random numbers by then. */
+function revocations(others: readonly ErasureHorizon[]): ErasureHorizon[] {
+  if (others.length === 0) return []
+  const expiresByMs = Math.max(...others.map((one) => one.expiresByMs))
+  return [
+    {
+      store: 'kafka/revocations',
+      what: 'tokens under which nothing may be stored, of no use to anyone since the keys are gone',
+      expiresByMs,
+    },
+  ]
 }
 
 async function backups({ postgres }: HorizonDeps, heldUntilMs: number): Promise<ErasureHorizon[]> {

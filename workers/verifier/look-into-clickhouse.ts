@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import { DATA_MAP } from '../../schemas/data-map.ts'
@@ -36,6 +38,8 @@ export async function lookIntoClickHouse(
     }
   }
   await searchMutations(client, tokens, findings)
+  const frozen = await frozenTables(client)
+  for (const { requestId } of sought) findings.add(requestId, STORE, frozen)
   const left = await leftoverParts(client, Math.min(patienceMs, PARTS_MS))
   for (const { requestId } of sought) findings.add(requestId, STORE, left)
 }
@@ -117,6 +121,29 @@ async function leftoverParts(client: ClickHouseClient, patienceMs: number): Prom
     return left === 0
   })
   return left
+}
+
+/**
+ * Copies that a FREEZE left below `shadow/`. SQL cannot list them: they are looked for where the server's disks are on this
+ * machine; elsewhere the eraser's UNFREEZE is all there is (docs/transparency-log.md).
+ */
+async function frozenTables(client: ClickHouseClient): Promise<number> {
+  const disks = await ask<{ path: string }>(client, "SELECT path FROM system.disks WHERE type = 'Local'")
+  const tables = await ask<{ path: string }>(
+    client,
+    'SELECT arrayJoin(data_paths) AS path FROM system.tables WHERE database = currentDatabase()',
+  )
+  let found = 0
+  for (const disk of disks) {
+    const shadow = join(disk.path, 'shadow')
+    for (const name of await readdir(shadow).catch(() => [])) {
+      for (const table of tables.filter(({ path }) => path.startsWith(disk.path))) {
+        const frozen = join(shadow, name, table.path.slice(disk.path.length))
+        if ((await readdir(frozen).catch(() => [])).length > 0) found += 1
+      }
+    }
+  }
+  return found
 }
 
 export async function ask<Row>(
