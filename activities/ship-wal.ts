@@ -4,6 +4,7 @@ import { gzip } from 'node:zlib'
 import type pg from 'pg'
 import { withAdvisoryLock } from '../postgres/advisory-lock.ts'
 import { listStoredBackups, recordBackup } from '../postgres/backups.ts'
+import type { Postgres } from '../postgres/client.ts'
 import { readServerFile } from '../postgres/read-server-file.ts'
 import { formatLsn, readSlot, readWalState, segmentName, slotName } from '../postgres/wal-slot.ts'
 import { databaseOf, withSession } from '../postgres/with-session.ts'
@@ -20,7 +21,8 @@ export function createShipWal(deps: BackupDeps): BackupActivities['shipWal'] {
 
 /**
  * Ends the running segment of Postgres's log and copies every finished one that the bucket does not have, of each database's
- * slot. Called every two minutes it loses at most that much. Nothing is done before the first base backup.
+ * slot. Called every two minutes it loses at most that much. Nothing is copied before the first base backup; while a
+ * request is open, the server is made to drop the segments that it does not need.
  * @throws EbbError `wal_gap`: the server removed log before it was copied; the next base backup begins anew
  */
 export async function shipWal(deps: BackupDeps): Promise<{ segments: number }> {
@@ -39,48 +41,69 @@ export async function shipWal(deps: BackupDeps): Promise<{ segments: number }> {
 
 async function shipFrom(deps: BackupDeps, kind: 'postgres' | 'keyring', url: string): Promise<number> {
   const slot = slotName(databaseOf(url))
-  const { backupRetentionMs, keyringBackupRetentionMs } = deps.config.privacy
   return withSession(url, async (client) => {
-    const from = await readSlot(client, slot)
-    if (from === undefined) return 0
+    const lsn = await readSlot(client, slot)
+    if (lsn === undefined && !(await hasOpenRequests(deps.postgres))) return 0
     await client.query('SELECT pg_switch_wal()')
-    const state = await readWalState(client)
-    const names: string[] = []
-    const end = state.lsn / state.segmentBytes
-    for (let segment = from / state.segmentBytes; segment < end; segment++) {
-      names.push(segmentName(state.timeline, segment, state.segmentBytes))
-    }
-    if (names.length === 0) return 0
-    const shippedAtMs = deps.now()
-    const location = walLocation(kind, state.system)
-    const record: BackupRecord = {
-      backupId: randomUUID(),
-      kind: 'wal',
-      location,
-      takenAtMs: await lastShipped(deps, location, shippedAtMs),
-      expiresAtMs: shippedAtMs + (kind === 'keyring' ? keyringBackupRetentionMs : backupRetentionMs),
-      detail: {
-        complete: false,
-        system: state.system,
-        timeline: state.timeline,
-        segments: names,
-        shippedAtMs,
-      },
-    }
-    await recordBackup(deps.postgres, record)
-    let bytes = 0
-    for (const name of names)
-      bytes += await copySegment(deps, client, location, name, Number(state.segmentBytes))
-    const complete = { ...record, detail: { ...record.detail, complete: true, bytes } }
-    await writeCatalogRecord(deps.s3, complete)
-    await recordBackup(deps.postgres, complete)
-    // Last: what the slot lets go of is in the bucket. A crash before it copies the same segments again.
-    await client.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [
-      slot,
-      formatLsn(end * state.segmentBytes),
-    ])
-    return names.length
+    const segments = lsn === undefined ? 0 : await copyFinished(deps, client, { kind, slot, lsn })
+    // What nobody needs any more leaves the server's own disk, and with it what it says of people who are being erased.
+    await client.query('CHECKPOINT')
+    return segments
   })
+}
+
+async function hasOpenRequests(postgres: Postgres): Promise<boolean> {
+  const rows = await postgres.query(
+    'open_requests',
+    'SELECT 1 FROM privacy_requests WHERE closed_at IS NULL LIMIT 1',
+    [],
+  )
+  return rows.length > 0
+}
+
+/** @returns segments that are in the bucket now, and that the slot has let go of */
+async function copyFinished(
+  deps: BackupDeps,
+  client: pg.Client,
+  from: { kind: 'postgres' | 'keyring'; slot: string; lsn: bigint },
+): Promise<number> {
+  const { backupRetentionMs, keyringBackupRetentionMs } = deps.config.privacy
+  const state = await readWalState(client)
+  const names: string[] = []
+  const end = state.lsn / state.segmentBytes
+  for (let segment = from.lsn / state.segmentBytes; segment < end; segment++) {
+    names.push(segmentName(state.timeline, segment, state.segmentBytes))
+  }
+  if (names.length === 0) return 0
+  const shippedAtMs = deps.now()
+  const location = walLocation(from.kind, state.system)
+  const record: BackupRecord = {
+    backupId: randomUUID(),
+    kind: 'wal',
+    location,
+    takenAtMs: await lastShipped(deps, location, shippedAtMs),
+    expiresAtMs: shippedAtMs + (from.kind === 'keyring' ? keyringBackupRetentionMs : backupRetentionMs),
+    detail: {
+      complete: false,
+      system: state.system,
+      timeline: state.timeline,
+      segments: names,
+      shippedAtMs,
+    },
+  }
+  await recordBackup(deps.postgres, record)
+  let bytes = 0
+  for (const name of names)
+    bytes += await copySegment(deps, client, location, name, Number(state.segmentBytes))
+  const complete = { ...record, detail: { ...record.detail, complete: true, bytes } }
+  await writeCatalogRecord(deps.s3, complete)
+  await recordBackup(deps.postgres, complete)
+  // Last: what the slot lets go of is in the bucket. A crash before it copies the same segments again.
+  await client.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [
+    from.slot,
+    formatLsn(end * state.segmentBytes),
+  ])
+  return names.length
 }
 
 /** Where a server's segments lie. A keyring on a server of its own has its own, which live shorter. */
