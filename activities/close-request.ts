@@ -1,6 +1,6 @@
 import type { SubjectStatePublisher } from '../kafka/subject-states.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
-import { closeRow } from '../postgres/close-request.ts'
+import { closeRow, forgetSealed } from '../postgres/close-request.ts'
 import type { Keyring } from '../postgres/keyring.ts'
 import { readSealedMany } from '../postgres/privacy-requests.ts'
 import { faultPoint } from '../runtime/fault.ts'
@@ -19,7 +19,7 @@ export interface CloseDeps {
 
 /**
  * Every copy is gone: what Ebb kept to know that goes too. The row's sealed parts outlive the withdrawal of the states,
- * since a repeat needs the handles; the key goes last, and a repeat after it finds nothing to do.
+ * since a repeat needs the handles; `closed` is said last, when the key is gone.
  */
 export function createCloseRequest(deps: CloseDeps): ErasureActivities['closeRequest'] {
   return async ({ requestId }) => {
@@ -31,20 +31,23 @@ export function createCloseRequest(deps: CloseDeps): ErasureActivities['closeReq
       await purgeJournalEntry(deps.s3, requestId)
     }
     faultPoint('close.before-row')
-    await closeRow(deps.postgres, requestId)
+    await forgetSealed(deps.postgres, requestId)
     await deps.destroyKey(requestId)
+    await closeRow(deps.postgres, requestId)
   }
 }
 
-export type CancelDeps = Pick<CloseDeps, 'postgres' | 'destroyKey'> & {
+export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 'destroyKey'> & {
   withdrawBlock(requestId: string): Promise<void>
 }
 
 /** The request ends before anything was destroyed: the block is withdrawn, and the request's own key goes. */
 export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancelRequest'] {
   return async ({ requestId, outcome, article }) => {
-    await deps.withdrawBlock(requestId)
-    await closeRow(deps.postgres, requestId, { outcome, article })
+    // A repeat after the sealed parts went has nothing left to withdraw.
+    if ((await readSealedMany(deps, [requestId])).has(requestId)) await deps.withdrawBlock(requestId)
+    await forgetSealed(deps.postgres, requestId)
     await deps.destroyKey(requestId)
+    await closeRow(deps.postgres, requestId, { outcome, article })
   }
 }

@@ -1,5 +1,14 @@
 import type { Postgres } from './client.ts'
 
+/** The sealed parts go; nobody can join the request any more. Its state stays until its key is destroyed, too. */
+export async function forgetSealed(postgres: Postgres, requestId: string): Promise<void> {
+  await postgres.query(
+    'forget_sealed',
+    `UPDATE privacy_requests SET sealed = NULL, observed = NULL, blinds = '{}' WHERE request_id = $1`,
+    [requestId],
+  )
+}
+
 /**
  * Ends a request: its sealed parts, and what would let a duplicate join it, go in one statement with the state. An earlier
  * ending stays. @param ending default: closed

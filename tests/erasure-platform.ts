@@ -42,6 +42,7 @@ const SHORT_TIMES = {
 
 export async function startErasurePlatform(
   environment: Record<string, string> = {},
+  alterErasure?: Parameters<typeof startTemporalWorker>[0]['alterErasure'],
 ): Promise<ErasurePlatform> {
   const stage = await createStage({ environment: { ...SHORT_TIMES, ...environment } })
   const { config } = stage
@@ -71,6 +72,7 @@ export async function startErasurePlatform(
       logger: createLogger('test', process.env.EBB_TEST_VERBOSE ? 'warn' : 'silent'),
       metrics: createMetrics('test'),
       reportsFolder,
+      ...(alterErasure && { alterErasure }),
     }),
   ])
   const countRows = async () => {
