@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,9 +15,11 @@ import { getObject } from '../../s3/get-object.ts'
 import { purgePrefix } from '../../s3/purge.ts'
 import { putObject } from '../../s3/put-object.ts'
 import { createAppendLeaf } from '../../workers/verifier/append-leaf.ts'
+import { auditLog } from '../../workers/verifier/audit-log.ts'
 import { CHECKPOINT_KEY, certificateKey, proofKey, readEntries } from '../../workers/verifier/log-files.ts'
 import { createLogWriter, type LogWriter, type StatementWish } from '../../workers/verifier/log-writer.ts'
 import { listLogged } from '../../workers/verifier/logged-statements.ts'
+import { retireKey } from '../../workers/verifier/retire-key.ts'
 import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
 import { createStage, type Stage } from '../stage.ts'
 
@@ -184,6 +186,72 @@ describe('a log that is not the one that was signed is refused', () => {
     await purgePrefix(s3, 'log', certificateKey(row!.digest))
     await refused(folder)
   })
+})
+
+describe('the audit', () => {
+  async function audited() {
+    const folder = await emptyLog()
+    await writerOf(folder).append([received(), received(), received()])
+    await writerOf(folder).append([received()])
+    const keys = parseTrustedKeys(formatKeyFile(await openSigningKeys(folder, ORIGIN), []))
+    return { keys, differences: async () => (await auditLog({ s3, postgres, keys })).differences }
+  }
+
+  test('finds nothing in a log that holds', async () => {
+    const { keys, differences } = await audited()
+    expect(await differences()).toEqual([])
+    expect(await auditLog({ s3, postgres, keys })).toMatchObject({ size: 4, certificates: 4 })
+  })
+
+  test.each(['tile/0/000.p/4', 'tile/0/000.p/3', 'tile/entries/000.p/3'])(
+    'finds a changed %s',
+    async (key) => {
+      const { differences } = await audited()
+      const tile = (await getObject(s3, 'log', key))!
+      tile[40] = (tile[40] ?? 0) ^ 1
+      await putObject(s3, 'log', key, tile)
+      expect((await differences()).join()).toContain(key)
+    },
+  )
+
+  test('finds a dropped certificate, a changed one, and what the table says otherwise', async () => {
+    const { differences } = await audited()
+    const rows = await listLogged(postgres)
+    await purgePrefix(s3, 'log', certificateKey(rows[1]!.digest))
+    await putObject(s3, 'log', certificateKey(rows[2]!.digest), '{}')
+    await postgres.query('audit_drop', 'DELETE FROM certificates WHERE log_index = 0', [])
+    await postgres.query('audit_flag', 'UPDATE certificates SET superseded = true WHERE log_index = 3', [])
+    expect((await differences()).sort()).toEqual([
+      'the certificate of leaf 1 is missing',
+      'the certificate of leaf 2 is not the one that was logged',
+      'the table lacks leaf 0',
+      'the table says wrongly whether leaf 3 was withdrawn',
+    ])
+  })
+})
+
+test('a retired key signs nothing more, and its leaf says so', async () => {
+  const folder = await emptyLog()
+  const issuer = { origin: ORIGIN, issuer: 'Test', now: Date.now }
+  const [before] = await writerOf(folder).append([received()])
+  const done = await retireKey({ ...issuer, folder, writer: writerOf(folder) }, 'compromise')
+  const [after] = await writerOf(folder).append([received()])
+  const keys = parseTrustedKeys(await readFile(join(folder, 'keys.pub'), 'utf8'))
+  expect(keys.certificates.map(({ retiredAt }) => retiredAt)).toEqual([done.logIndex, undefined])
+  expect((await readdir(folder)).filter((name) => name.endsWith('.key')).sort()).toEqual([
+    'certificate-2.key',
+    'log.key',
+  ])
+  for (const answer of [before!, after!]) {
+    if (!('logged' in answer)) throw answer.error
+    const { digest } = answer.logged
+    const files = { certificate: certificateKey(digest), proof: proofKey(digest) }
+    const [certificate, proof] = await Promise.all(
+      [files.certificate, files.proof].map(async (key) => (await getObject(s3, 'log', key))!),
+    )
+    expect(verifyCertificate({ certificate: certificate!, proof: proof!, keys })).toMatchObject({ ok: true })
+  }
+  expect((await auditLog({ s3, postgres, keys })).differences).toEqual([])
 })
 
 const POINTS = [

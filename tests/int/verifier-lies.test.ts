@@ -146,8 +146,8 @@ const LIES: Lie[] = [
   },
   {
     name: 'leaves its list of tokens behind',
-    instead: (who) => putTokens(world.clickhouse, 'left', who.tokens),
-    clean: () => command(`ALTER TABLE erase_tokens DROP PARTITION 'left'`),
+    instead: (who) => putTokens(world.clickhouse, who.requestId, who.tokens),
+    clean: () => command('TRUNCATE TABLE erase_tokens'),
     store: 'clickhouse/events',
   },
   {

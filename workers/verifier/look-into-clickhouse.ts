@@ -77,15 +77,16 @@ async function countTokens(
   tokens: readonly string[],
   findings: Findings,
 ): Promise<void> {
-  const rows = await ask<{ token: string; rows: string }>(
+  // An alias by the column's own name would stand in its place in WHERE, too.
+  const rows = await ask<{ name: string; rows: string }>(
     client,
-    `SELECT lower(hex(${column})) AS token, count() AS rows FROM {table:Identifier}
+    `SELECT lower(hex(${column})) AS name, count() AS rows FROM {table:Identifier}
      WHERE ${column} IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {tokens:String}))), 16))
-     GROUP BY token`,
+     GROUP BY name`,
     { table, tokens: tokens.join(',') },
     AS_ON_DISK,
   )
-  for (const row of rows) findings.addFor('tokens', row.token, STORE, Number(row.rows))
+  for (const row of rows) findings.addFor('tokens', row.name, STORE, Number(row.rows))
 }
 
 /** mutation_*.txt keeps the text of an ALTER for as long as the server remembers it. */
