@@ -95,6 +95,12 @@ async function countCertificates({ postgres }: DrillStage, requestIds: readonly 
   return Number(row?.count)
 }
 
+/** Text that the drill planted, or a key; the others are pseudonyms: tokens, handles, subject ids. */
+const isCanary = ({ canary, secret }: FileFinding) =>
+  canary !== undefined || (secret?.startsWith('secret') ?? true)
+const count = (findings: readonly FileFinding[], isMeant: (one: FileFinding) => boolean) =>
+  findings.filter(isMeant).length
+
 const percentile = (sorted: readonly number[], share: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 
@@ -156,8 +162,10 @@ try {
     const report = {
       subjects,
       certificates,
-      canaryHitsLive: live.hits.length,
-      canaryHitsClosed: closed ? closed.hits.length : null,
+      canaryHitsLive: count(live.hits, isCanary),
+      canaryHitsClosed: closed ? count(closed.hits, isCanary) : null,
+      pseudonymHitsLive: count(live.hits, (one) => !isCanary(one)),
+      pseudonymHitsClosed: closed ? count(closed.hits, (one) => !isCanary(one)) : null,
       residuesPlanted: RESIDUE_CHECKS.length - misplanted.length,
       residuesLeft: closed ? closed.left.length : null,
       bystandersChanged: changed,
