@@ -60,14 +60,14 @@ const ask = async <Row extends Record<string, unknown>>(text: string, values: un
 
 describe('a request', () => {
   it('stands sealed, and opens with its own key only', async () => {
-    const { requestId, joined } = await submit(wishOf('ada'))
+    const { requestId, joined } = await submit(wishOf('lovelace'))
     expect(joined).toBe(false)
     const sealed = await readSealed({ postgres, keyring }, requestId)
-    expect(sealed.identifiers).toEqual([{ label: 'userId', value: 'ada' }])
+    expect(sealed.identifiers).toEqual([{ label: 'userId', value: 'lovelace' }])
     expect(sealed.handles).toHaveLength(1)
     expect(sealed.salt).toMatch(/^[0-9a-f]{64}$/)
     const [row] = await ask<{ text: string }>('SELECT privacy_requests::text AS text FROM privacy_requests')
-    expect(row!.text).not.toContain('ada')
+    expect(row!.text).not.toContain('lovelace')
     const other = await submit(wishOf('eve'))
     await ask(
       `UPDATE privacy_requests SET sealed = (SELECT sealed FROM privacy_requests WHERE request_id = $1)
@@ -231,6 +231,20 @@ describe('the vault', () => {
     expect(await ask('SELECT from_subject FROM subject_links')).toEqual([{ from_subject: linked }])
     const again = await eraser.erase({ batchId: randomUUID(), targets: [target] })
     expect(again.method).toBe('nothing-held')
+  })
+
+  it('leaves no byte of an erased row in its files, also while somebody reads', async () => {
+    const [erased] = await people(1)
+    const reading = postgres.transaction(async (within) => {
+      await within.query('test_snapshot', 'SELECT count(*) FROM users_public, pg_sleep(2)', [])
+    })
+    const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
+    await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
+    await reading
+    const [file] = await ask<{ bytes: Buffer }>(
+      `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
+    )
+    expect(file!.bytes.includes(`CANARY-0-${erased}`)).toBe(false)
   })
 
   it('is told about by the sealed rows of a batch', async () => {
