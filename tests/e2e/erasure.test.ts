@@ -179,13 +179,13 @@ describe('one erasure through every part', () => {
     'is closed when the last copy is gone, and its own key with it',
     async () => {
       const { requestId } = await submit('nobody-else')
-      await platform.until(requestId, ['closed'], 4 * MINUTE)
+      await platform.until(requestId, ['closed'], 8 * MINUTE)
       const files = await writeCertificate(platform.office, requestId, join(folder, 'closed'))
       expect(files.kind).toBe('closed')
       expect(verify(files).stdout).toContain('VALID  closed')
       expect(await platform.office.keyring.readSecrets([requestId])).toEqual(new Map())
     },
-    5 * MINUTE,
+    9 * MINUTE,
   )
 })
 
