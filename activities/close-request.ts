@@ -7,6 +7,7 @@ import { faultPoint } from '../runtime/fault.ts'
 import type { S3 } from '../s3/client.ts'
 import { purgeJournalEntry } from '../s3/journal.ts'
 import type { ErasureActivities } from '../schemas/erasure.ts'
+import { isWithdrawn } from './withdraw-states.ts'
 
 export interface CloseDeps {
   postgres: TransactingPostgres
@@ -26,8 +27,11 @@ export function createCloseRequest(deps: CloseDeps): ErasureActivities['closeReq
     const sealed = (await readSealedMany(deps, [requestId])).get(requestId)
     if (sealed) {
       const handles = sealed.handles.map((handle) => Buffer.from(handle, 'hex'))
-      await deps.states.withdraw(requestId, handles)
-      await deps.states.withdrawLinked(handles)
+      // Withdrawn before `closed` was signed; once more would bring the keyed hashes back to the disk.
+      if (!(await isWithdrawn(deps, requestId))) {
+        await deps.states.withdraw(requestId, handles)
+        await deps.states.withdrawLinked(handles)
+      }
       await purgeJournalEntry(deps.s3, requestId)
     }
     faultPoint('close.before-row')

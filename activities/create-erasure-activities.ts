@@ -35,6 +35,7 @@ import { createClaimBatch, createSettleBatch } from './settle-batch.ts'
 import { shipWal } from './ship-wal.ts'
 import type { StoreEraser } from './store-eraser.ts'
 import { createIngestHolder } from './with-ingest-held.ts'
+import { createWithdrawStates } from './withdraw-states.ts'
 import { createWriteJournal } from './write-journal.ts'
 
 export interface ErasureDependencies {
@@ -88,6 +89,7 @@ export function createErasureActivities(deps: ErasureDependencies): PlatformEras
     enqueue: createEnqueue(postgres, batch),
     liftBlock: createLiftBlock({ ...deps, suppressMs: config.privacy.suppressMs }),
     closeRequest: createCloseRequest(shared),
+    withdrawStates: createWithdrawStates(deps),
     raiseErasureAlert: createRaiseErasureAlert(deps),
     claimBatch: createClaimBatch(postgres),
     planErasure: createPlanErasure(),

@@ -15,14 +15,11 @@ export function planStores(places: readonly DataPlace[]): string[] {
   return [...new Set(places.filter((place) => ERASED_BY_PERSON.has(place.erasure)).map(storeOf))].sort()
 }
 
-/** Marks of the block: they stand until the block is lifted, by whoever lifts it. */
-const NOT_OF_THE_VAULT: ReadonlySet<string> = new Set(['subject_blocks'])
-
 /** Tables of Postgres that hold a person's rows, with the columns that hold subject ids. */
 export function vaultTables(places: readonly DataPlace[]): { table: string; columns: string[] }[] {
   const tables = new Map<string, string[]>()
   for (const { store, object, column, erasure } of places) {
-    if (store !== 'postgres' || erasure !== 'delete row' || NOT_OF_THE_VAULT.has(object)) continue
+    if (store !== 'postgres' || erasure !== 'delete row') continue
     const columns = tables.get(object) ?? []
     if (/(^|_)subject(_id)?$/.test(column)) columns.push(column)
     tables.set(object, columns)

@@ -125,6 +125,11 @@ export interface ErasureActivities {
   liftBlock(input: { requestId: string }): Promise<void>
   /** Journal entry, cutoff states and the request key go; called when every horizon has been found gone. */
   closeRequest(input: { requestId: string }): Promise<void>
+  /**
+   * What was kept against late batches goes: cutoff states, and the tokens under which nothing was to be stored. Asked for when
+   * every copy has aged; the withdrawn records leave Kafka's disk afterwards, and `closed` waits for that as well.
+   */
+  withdrawStates(input: { requestId: string }): Promise<void>
   raiseErasureAlert(input: {
     requestId: string
     kind: 'overdue' | 'survivors' | 'store'

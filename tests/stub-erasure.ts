@@ -120,6 +120,9 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     async closeRequest() {
       call('closeRequest')
     },
+    async withdrawStates() {
+      call('withdrawStates')
+    },
     async raiseErasureAlert({ kind, store }) {
       call('raiseErasureAlert', store ? `${kind} ${store}` : kind)
     },

@@ -1,4 +1,4 @@
-import { CancellationScope, condition } from '@temporalio/workflow'
+import { CancellationScope, condition, patched } from '@temporalio/workflow'
 import type { EraseSubjectInput, EraseSubjectResult, RequestState } from '../schemas/erasure.ts'
 import { openDesk } from './answer-officers.ts'
 import { awaitHorizons } from './await-horizons.ts'
@@ -96,6 +96,7 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   // 11. What must age, ages; then certificate 2. A survivor found now withdraws certificate 1.
   for (;;) {
     await awaitHorizons(saga, verifier)
+    if (patched('withdraw-before-closed')) await withdrawStates(saga, verifier)
     if (await certify(saga, verifier, 'closed')) break
     await verifier.supersede.executeWithOptions({ summary: 'A survivor: the certificate is withdrawn' }, [
       { requestId, reason: 'survivor-found' },
@@ -137,6 +138,14 @@ async function endEarly(
   deadline.cancel()
   track.say(ending.outcome, ending.outcome)
   return result(saga)
+}
+
+/** What was kept against late batches is withdrawn, and waited for like any other copy. */
+async function withdrawStates(saga: Saga, verifier: Verifier): Promise<void> {
+  await steps.withdrawStates.executeWithOptions({ summary: 'Suppression ends: its keyed hashes go' }, [
+    { requestId: saga.requestId },
+  ])
+  await awaitHorizons(saga, verifier)
 }
 
 async function reach({ requestId, track }: Saga, state: RequestState): Promise<void> {

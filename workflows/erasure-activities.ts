@@ -28,6 +28,7 @@ export const steps = proxyActivities<
     | 'writeJournal'
     | 'liftBlock'
     | 'closeRequest'
+    | 'withdrawStates'
     | 'raiseErasureAlert'
   >
 >({ startToCloseTimeout: '2m', retry: endless })
