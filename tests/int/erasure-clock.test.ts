@@ -307,8 +307,13 @@ describe('closed', () => {
       'verifyHorizons:keyring/backups,s3/backups',
       'verifyHorizons:s3/backups',
       'verifyHorizons',
+      // What was kept against late batches is withdrawn last, and waited for as well.
+      'verifyHorizons',
     ])
-    expect(journal.indexOf('verifyHorizons')).toBeLessThan(journal.indexOf('certify:closed'))
+    const withdrawn = journal.indexOf('withdrawStates')
+    expect(journal.indexOf('verifyHorizons')).toBeLessThan(withdrawn)
+    expect(journal.lastIndexOf('verifyHorizons')).toBeGreaterThan(withdrawn)
+    expect(journal.lastIndexOf('verifyHorizons')).toBeLessThan(journal.indexOf('certify:closed'))
     expect(journal.indexOf('certify:closed')).toBeLessThan(journal.indexOf('closeRequest'))
   })
 })
