@@ -53,19 +53,25 @@ export function drawFault(random: () => number, points?: readonly string[]): Fau
   return { kind: 'pause', victim, seconds: 1 + Math.floor(random() * PAUSABLE[victim]!) }
 }
 
+export interface FaultOptions {
+  /** How long a boundary is waited for. */
+  pointWaitMs?: number
+  /** Called when the victim runs with its fault: now something may be sent its way. */
+  onArmed?(): Promise<unknown>
+}
+
 /** Long enough to pass any boundary that the load of the crash drill reaches at all. */
 const POINT_WAIT_MS = 12_000
 
 /**
  * Does one fault and brings the victim back. @param faultFile the file that EBB_FAULT names, see runtime/fault.ts.
- * @param pointWaitMs how long a boundary is waited for
  * @returns true when it struck: a boundary may not be reached, as `after-subject-secret` without new people
  */
 export async function injectFault(
   platform: RunningPlatform,
   faultFile: string,
   fault: Fault,
-  pointWaitMs = POINT_WAIT_MS,
+  { pointWaitMs = POINT_WAIT_MS, onArmed = async () => undefined }: FaultOptions = {},
 ): Promise<boolean> {
   if (fault.kind === 'kill') {
     platform.kill(fault.victim, 'SIGKILL')
@@ -81,6 +87,7 @@ export async function injectFault(
   writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
   // It may strike before the process says that it is ready; the restart below brings it back either way.
   await platform.restart(fault.victim).catch(() => undefined)
+  await onArmed()
   const struck = await waitUntilGone(pidOf(platform, fault.victim), pointWaitMs)
   if (existsSync(faultFile)) rmSync(faultFile)
   await platform.restart(fault.victim)

@@ -66,7 +66,7 @@ async function eraseNext(office: PrivacyOffice, { people }: DrillStage): Promise
   }
 }
 
-async function strike(n: number): Promise<boolean> {
+async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean> {
   const fault = drawSagaFault(n, random)
   const { platform } = stage.drill
   if (fault.kind === 'cold') {
@@ -76,7 +76,7 @@ async function strike(n: number): Promise<boolean> {
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
-  const hit = await injectFault(platform, faultFile, fault, POINT_WAIT_MS)
+  const hit = await injectFault(platform, faultFile, fault, { pointWaitMs: POINT_WAIT_MS, onArmed })
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
   return hit
 }
@@ -86,8 +86,7 @@ try {
     const watch = watchCertificates(stage, personOf, say)
     let struck = 0
     for (let n = 0; struck < kills && n < kills * 2; n++) {
-      const [hit] = await Promise.all([strike(n), eraseNext(office, stage)])
-      if (hit) struck++
+      if (await strike(n, () => eraseNext(office, stage))) struck++
     }
     say('no more kills; the sagas go on')
     const ends = ['closed', 'certified', 'stuck', 'held']
