@@ -21,8 +21,8 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     bystanders: { type: 'string', default: '100' },
-    /** Seconds that sagas have after the last kill. */
-    settle: { type: 'string', default: '300' },
+    /** Seconds that sagas have after the last kill; a step that died with its worker is tried again after up to five minutes. */
+    settle: { type: 'string', default: '900' },
     horizon: { type: 'string', default: '30' },
   },
 })
