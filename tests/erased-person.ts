@@ -5,6 +5,7 @@ import { createClickHouseEraser, hashEvidence } from '../activities/erase-clickh
 import { createExportsEraser } from '../activities/erase-exports.ts'
 import { createVaultEraser } from '../activities/erase-vault.ts'
 import type { StoreEraser } from '../activities/store-eraser.ts'
+import { createWithdrawStates } from '../activities/withdraw-states.ts'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
 import { rederiveAggregates } from '../clickhouse/rederive-aggregates.ts'
 import { s3Collection } from '../clickhouse/s3-collections.ts'
@@ -60,6 +61,8 @@ export interface ErasureWorld {
   rederive(): Promise<void>
   receipt(person: ErasedPerson, store: string, more?: Partial<StoreReceipt>): Promise<void>
   destroyKeys(person: ErasedPerson): Promise<void>
+  /** States and revocations are withdrawn, as before the second certificate. */
+  withdraw(person: ErasedPerson): Promise<void>
   /** The verifier's activities, with a bound to its waits. */
   verify(patienceMs?: number): VerifierActivities
   close(): Promise<void>
@@ -172,6 +175,7 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
     )
   }
 
+  const withdraw = createWithdrawStates(edge.deps)
   const verify = (patienceMs = 30_000) => createVerifierActivities({ ...verifier.deps, patienceMs })
 
   return {
@@ -205,6 +209,7 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
     async destroyKeys({ subjectIds }) {
       await destroySecrets({ keyringUrl: config.postgres.keyringUrl, provider }, subjectIds)
     },
+    withdraw: ({ requestId }) => withdraw({ requestId }),
     async close() {
       await verifier.close()
       await edge.close()

@@ -6,6 +6,7 @@ import type { Survivors, VerifierActivities } from '../../schemas/erasure.ts'
 import { REFUSAL_REASONS } from '../../schemas/erasure-messages.ts'
 import type { AppendLeaf } from './append-leaf.ts'
 import { type HorizonDeps, listHorizons } from './horizons.ts'
+import type { Purpose } from './kafka-horizons.ts'
 import { type LoggedStatement, readStatementFile, readStatements } from './logged-statements.ts'
 import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
 import { daysOf } from './look-into-aggregates.ts'
@@ -105,7 +106,7 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
 
     async verifyHorizons({ requestId }) {
       const request = await readOpenRequest(deps, requestId)
-      return { pending: await pendingHorizons(deps, request) }
+      return { pending: await pendingHorizons(deps, request, 'await') }
     },
 
     async supersede({ requestId, reason }) {
@@ -140,7 +141,7 @@ function receivedBody(deps: Issuer, request: OpenRequest, history: readonly Logg
 async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
   const nowMs = deps.now()
   const receipts = await readEvidence(deps.postgres, request, nowMs)
-  const horizons = await listHorizons(deps, request, nowMs)
+  const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })
   return await deps.append({
     requestId: request.requestId,
     decide: (history) => standing(history) ?? certificateBody(deps, request, history, { receipts, horizons }),
@@ -149,15 +150,15 @@ async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
 
 async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
   const { requestId } = request
-  if ((await pendingHorizons(deps, request)).length > 0) {
-    throw new EbbError('horizons_pending', 'a copy is still there')
-  }
   const first = await standingStatement(deps, requestId)
   if (first?.kind === 'closed') {
     return standing(await readStatements(deps.postgres, [requestId]))!
   }
   if (first?.kind !== 'certificate' && first?.kind !== 'partial') {
     throw new EbbError('not_certified', 'no certificate of this request stands')
+  }
+  if ((await pendingHorizons(deps, request, 'close')).length > 0) {
+    throw new EbbError('horizons_pending', 'a copy is still there')
   }
   const { signatures: _, ...body } = first
   return await deps.append({
@@ -170,11 +171,11 @@ async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
 }
 
 /** Copies of what stood in the stores when the certificate was issued. */
-async function pendingHorizons(deps: VerifierDeps, request: OpenRequest) {
+async function pendingHorizons(deps: VerifierDeps, request: OpenRequest, purpose: Purpose) {
   const certificate = await standingStatement(deps, request.requestId)
   const heldUntilMs = certificate ? Date.parse(certificate.issuedAt) + 1_000 : deps.now()
   const named = certificate && 'horizons' in certificate ? certificate.horizons : []
-  return await listHorizons(deps, request, heldUntilMs, named)
+  return await listHorizons(deps, request, { heldUntilMs, purpose }, named)
 }
 
 async function standingStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {

@@ -1,6 +1,4 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
-import type { IngestProgress } from '../../kafka/read-ingest-progress.ts'
-import type { Postgres } from '../../postgres/client.ts'
 import type { KeyProvider } from '../../postgres/key-provider.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { S3 } from '../../s3/client.ts'
@@ -8,23 +6,20 @@ import type { Survivors } from '../../schemas/erasure.ts'
 import { createFindings, soughtOf } from './findings.ts'
 import { lookIntoAggregates } from './look-into-aggregates.ts'
 import { lookIntoClickHouse } from './look-into-clickhouse.ts'
-import { lookIntoKafka, type RevocationsRead } from './look-into-kafka.ts'
+import { type KafkaLook, lookIntoKafka } from './look-into-kafka.ts'
 import { lookIntoKeyring } from './look-into-keyring.ts'
 import { lookIntoPostgres } from './look-into-postgres.ts'
 import { lookIntoS3 } from './look-into-s3.ts'
 import { readOpenRequests } from './observation.ts'
 import type { KeyringReader } from './read-keyring.ts'
 
-export interface LookDeps {
-  postgres: Postgres
+export interface LookDeps extends KafkaLook {
   keyring: KeyringReader
   provider: KeyProvider
   clickhouse: ClickHouseClient
   /** Name of ClickHouse's collection for the archive's bucket. */
   collection: string
   s3: S3
-  revocations: RevocationsRead
-  readIngestProgress(): Promise<IngestProgress[]>
   /** Bound of each wait for what goes by itself, milliseconds; for tests. */
   patienceMs?: number
 }

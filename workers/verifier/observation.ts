@@ -32,6 +32,7 @@ export interface OpenRequest {
   progress: {
     block?: { rev: number; atMs: number }
     cutoff?: { atMs: number; untilMs: number }
+    withdrawn?: { atMs: number }
   }
   sealed: SealedErasure
   observed: Observation | undefined

@@ -1,4 +1,5 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import type kafkajs from 'kafkajs'
 import { mapErrors } from '../../activities/map-errors.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { s3Collection } from '../../clickhouse/s3-collections.ts'
@@ -14,8 +15,13 @@ import { followRevocations } from '../ingest/follow-revocations.ts'
 import { createAppendLeaf } from './append-leaf.ts'
 import { createWitnessClient } from './ask-witness.ts'
 import { createVerifierActivities, type VerifierDeps } from './create-verifier-activities.ts'
+import { createHasEventsBefore, type ReadEventsKept } from './events-kept.ts'
+import { keepTouching } from './keep-touching.ts'
 import { createLogWriter } from './log-writer.ts'
+import { createReadCopies } from './read-copies.ts'
 import { createKeyringReader } from './read-keyring.ts'
+import { readKeys } from './read-keys.ts'
+import { createSearchKeys } from './search-keys.ts'
 import { openSigningKeys, readRetired, writeKeyFile } from './signing-keys.ts'
 
 /** Scans of all columns of tokens may take minutes. */
@@ -66,17 +72,9 @@ export async function openVerifier(
     s3,
     revocations,
     readIngestProgress: () => fetchIngestProgress(admin, config),
-    async readEventsKept(afterMs) {
-      const [kept, after] = await Promise.all([
-        admin.fetchTopicOffsets(topic),
-        admin.fetchTopicOffsetsByTimestamp(topic, afterMs),
-      ])
-      const first = new Map(after.map((one) => [one.partition, Number(one.offset)]))
-      return kept.map(({ partition, low, high }) => {
-        const found = first.get(partition) ?? -1
-        return { low: Number(low), firstAfter: found < 0 ? Number(high) : found }
-      })
-    },
+    hasEventsBefore: createHasEventsBefore((moment) => readEventsKept(admin, topic, moment)),
+    searchKeys: createSearchKeys((topics, onKey) => readKeys(config, logger, topics, onKey)),
+    readCopies: createReadCopies({ postgres, s3, provider }),
     privacy: config.privacy,
     origin: config.log.origin,
     issuer: config.log.issuer,
@@ -91,6 +89,22 @@ export async function openVerifier(
       s3.close()
     },
   }
+}
+
+async function readEventsKept(
+  admin: kafkajs.Admin,
+  topic: string,
+  afterMs: number,
+): ReturnType<ReadEventsKept> {
+  const [kept, after] = await Promise.all([
+    admin.fetchTopicOffsets(topic),
+    admin.fetchTopicOffsetsByTimestamp(topic, afterMs),
+  ])
+  const first = new Map(after.map((one) => [one.partition, Number(one.offset)]))
+  return kept.map(({ partition, low, high }) => {
+    const found = first.get(partition) ?? -1
+    return { low: Number(low), firstAfter: found < 0 ? Number(high) : found }
+  })
 }
 
 export interface VerifierWorker {
@@ -122,13 +136,14 @@ export async function startVerifier(
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
     shutdownGraceTime: '20s',
   })
+  const touching = keepTouching(config, logger)
   const ended = worker.run()
   return {
     healthy: () => worker.getState() === 'RUNNING',
     ended,
     async stop() {
       worker.shutdown()
-      await ended
+      await Promise.all([ended, touching.stop()])
       await Promise.all([close(), connection.close()])
     },
   }
