@@ -22,7 +22,7 @@ const { values } = parseArgs({
     /** Purges that are left out on purpose, by name: the drill must fail. */
     without: { type: 'string', default: '' },
     /** Seconds until what must age has aged. */
-    horizon: { type: 'string', default: '45' },
+    horizon: { type: 'string', default: '90' },
     /** `certified` ends after the first certificates. */
     until: { type: 'string', default: 'closed' },
     /** Seconds that the first certificates may take. Default: ten minutes and a second a person. */

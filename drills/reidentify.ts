@@ -13,7 +13,7 @@ const { values } = parseArgs({
   options: {
     subjects: { type: 'string', default: '50' },
     bystanders: { type: 'string', default: '200' },
-    horizon: { type: 'string', default: '45' },
+    horizon: { type: 'string', default: '90' },
     /** Attacks before the backups have expired: the drill must fail. */
     early: { type: 'boolean', default: false },
   },
