@@ -39,14 +39,14 @@ test('several processes may migrate at once, and again', async () => {
 })
 
 test('a file that failed half-way is named, and run whole once it is mended', async () => {
-  const next = join(folder, '0006_next.sql')
+  const next = join(folder, '0007_next.sql')
   await writeFile(
     next,
     'CREATE TABLE IF NOT EXISTS {db}.next (n UInt8) ENGINE = {engine:MergeTree} ORDER BY n;\nSELEKT 1;\n',
   )
   await expect(migrate()).rejects.toMatchObject({
     code: 'migration_failed',
-    message: expect.stringContaining('0006_next.sql, statement 2'),
+    message: expect.stringContaining('0007_next.sql, statement 2'),
   })
   await writeFile(
     next,
@@ -56,12 +56,12 @@ test('a file that failed half-way is named, and run whole once it is mended', as
 })
 
 test('a file that changed after it was applied is refused', async () => {
-  await writeFile(join(folder, '0006_next.sql'), 'SELECT 1;\n')
+  await writeFile(join(folder, '0007_next.sql'), 'SELECT 1;\n')
   await expect(migrate()).rejects.toMatchObject({ code: 'migration_changed' })
 })
 
 test('an older program refuses a newer database', async () => {
-  await rm(join(folder, '0006_next.sql'))
+  await rm(join(folder, '0007_next.sql'))
   await expect(migrate()).rejects.toMatchObject({ code: 'migration_unknown' })
 })
 
