@@ -2,6 +2,7 @@ import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { GRANT_VERIFIER } from './grant-verifier.ts'
 import { ebbSubjects } from './migrations/ebb-0001-subjects.ts'
 import { ebbPrivacy } from './migrations/ebb-0002-privacy.ts'
 import { ebbLateLinks } from './migrations/ebb-0003-late-links.ts'
@@ -27,11 +28,11 @@ const MIGRATION_LOCK = 0x0e_bb_0001
  * at once: they queue on an advisory lock. @throws EbbError `migration_failed`
  */
 export async function migratePostgres(config: Config): Promise<void> {
-  await migrateDatabase(config.postgres.url, EBB)
-  await migrateDatabase(config.postgres.keyringUrl, KEYRING)
+  await migrateDatabase(config.postgres.url, EBB, GRANT_VERIFIER.ebb)
+  await migrateDatabase(config.postgres.keyringUrl, KEYRING, GRANT_VERIFIER.keyring)
 }
 
-async function migrateDatabase(url: string, migrations: NamedMigration[]): Promise<void> {
+async function migrateDatabase(url: string, migrations: NamedMigration[], grants: string): Promise<void> {
   const lock = await connect(url)
   try {
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
@@ -41,6 +42,7 @@ async function migrateDatabase(url: string, migrations: NamedMigration[]): Promi
       // Only a process that died in the middle can have left knex's own lock: the living queue on ours.
       await database.migrate.forceFreeMigrationsLock(migrator)
       await database.migrate.latest(migrator)
+      await lock.query(grants)
     } finally {
       await database.destroy()
     }

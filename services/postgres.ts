@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { VERIFIER_ROLE } from '../postgres/grant-verifier.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
 import { choosePostgresPlace, type PostgresPlace } from './postgres-place.ts'
@@ -10,9 +11,11 @@ import { exists } from './tool-cache.ts'
 
 const PREFERRED_PORT = 5432
 const USER = 'ebb'
+/** On this machine only, and no password: for development. Which role may do what is the databases' to say. */
+const LOGINS = [USER, VERIFIER_ROLE].map((user) => `host all ${user} 127.0.0.1/32 trust\n`).join('')
 const DATABASES = ['ebb', 'keyring']
 
-/** Postgres for development: user `ebb` without a password, reachable on loopback only, data in `<home>/postgres`. */
+/** Postgres for development: users `ebb` and `ebb_verifier` without a password, reachable on loopback only, data in `<home>/postgres`. */
 export async function startPostgres(context: EngineContext): Promise<StartedEngine> {
   const given = context.environment.EBB_POSTGRES_URL
   if (given) {
@@ -24,6 +27,8 @@ export async function startPostgres(context: EngineContext): Promise<StartedEngi
   const place = await choosePostgresPlace(context)
   const data = join(place.folder, 'data')
   await initialise(place, data, context)
+  // At every start: a folder of before may not know a role that was added since.
+  await writeFile(join(data, 'pg_hba.conf'), LOGINS)
   const port = await context.ports.take(PREFERRED_PORT)
   const child = await superviseProcess(context.home, {
     name: 'postgres',
@@ -38,9 +43,15 @@ export async function startPostgres(context: EngineContext): Promise<StartedEngi
     stopSignal: 'SIGINT',
     stopTimeoutMs: 10_000,
   })
-  const url = (database: string) => `postgres://${USER}@127.0.0.1:${port}/${database}`
+  const url = (database: string, user = USER) => `postgres://${user}@127.0.0.1:${port}/${database}`
+  const ofVerifier = (database: string) => url(database, VERIFIER_ROLE)
   return {
-    environment: { EBB_POSTGRES_URL: url('ebb'), EBB_KEYRING_URL: url('keyring') },
+    environment: {
+      EBB_POSTGRES_URL: url('ebb'),
+      EBB_KEYRING_URL: url('keyring'),
+      EBB_VERIFIER_POSTGRES_URL: ofVerifier('ebb'),
+      EBB_VERIFIER_KEYRING_URL: ofVerifier('keyring'),
+    },
     process: child,
   }
 }
@@ -100,7 +111,6 @@ async function initialise(place: PostgresPlace, data: string, context: EngineCon
       ...(place.user && { user: place.user }),
     },
   )
-  await writeFile(join(data, 'pg_hba.conf'), `host all ${USER} 127.0.0.1/32 trust\n`)
 }
 
 async function createDatabases(port: number): Promise<boolean> {

@@ -45,6 +45,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
     EBB_CLICKHOUSE_DATABASE: name,
     EBB_POSTGRES_URL: withDatabase(engines.EBB_POSTGRES_URL ?? '', name),
     EBB_KEYRING_URL: withDatabase(engines.EBB_KEYRING_URL ?? '', `${name}_keyring`),
+    ...verifierUrls(engines, name),
     EBB_TEMPORAL_TASK_QUEUE: name,
     EBB_BUCKET_PREFIX: `${name.replace('_', '-')}-`,
     EBB_COLLECTOR_PORT: '0',
@@ -65,6 +66,16 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
       ])
       await rm(home, { recursive: true, force: true })
     },
+  }
+}
+
+/** The verifier's own role, on engines that have it. */
+function verifierUrls(engines: Record<string, string>, name: string): Record<string, string> {
+  const { EBB_VERIFIER_POSTGRES_URL: url, EBB_VERIFIER_KEYRING_URL: keyringUrl } = engines
+  if (!url || !keyringUrl) return {}
+  return {
+    EBB_VERIFIER_POSTGRES_URL: withDatabase(url, name),
+    EBB_VERIFIER_KEYRING_URL: withDatabase(keyringUrl, `${name}_keyring`),
   }
 }
 
