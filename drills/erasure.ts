@@ -18,6 +18,8 @@ import { type FileFinding, scanTree } from './scan/scan-tree.ts'
 const { values } = parseArgs({
   options: {
     subjects: { type: 'string', default: '50' },
+    /** Leaves the platform's home behind, to look into. */
+    keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '500' },
     /** Purges that are left out on purpose, by name: the drill must fail. */
     without: { type: 'string', default: '' },
@@ -107,6 +109,7 @@ const percentile = (sorted: readonly number[], share: number) =>
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
+  keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
   environment: { ...(values.without && { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }) },
   say,

@@ -12,6 +12,8 @@ import { APP, openStage } from './erasure/stage.ts'
 const { values } = parseArgs({
   options: {
     subjects: { type: 'string', default: '50' },
+    /** Leaves the platform's home behind, to look into. */
+    keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '200' },
     horizon: { type: 'string', default: '90' },
     /** Attacks before the backups have expired: the drill must fail. */
@@ -27,6 +29,7 @@ const horizonS = Number(values.horizon)
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
+  keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
   say,
 })

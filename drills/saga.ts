@@ -20,6 +20,8 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    /** Leaves the platform's home behind, to look into. */
+    keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '100' },
     /** Seconds that sagas have after the last kill; a step that died with its worker is tried again after up to five minutes. */
     settle: { type: 'string', default: '900' },
@@ -41,6 +43,7 @@ say(`seed ${seed}, ${kills} kills`)
 const stage = await openStage({
   subjects: Math.max(6, Math.ceil(kills / 3)),
   bystanders: Number(values.bystanders),
+  keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
   environment: { EBB_FAULT: `@${faultFile}`, EBB_LOG_LEVEL: 'warn', EBB_ERASE_BATCH_S: '1' },
   say,

@@ -28,6 +28,8 @@ export interface DrillPlatform {
 export async function startDrillPlatform(options: {
   horizons: Horizons
   environment?: Record<string, string>
+  /** Leaves the home behind, to look into. */
+  keep?: boolean
   say(line: string): void
 }): Promise<DrillPlatform> {
   const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
@@ -62,7 +64,7 @@ export async function startDrillPlatform(options: {
   const stop = () => {
     stopped ??= platform
       .stop()
-      .then(() => (process.env.EBB_DRILL_KEEP ? undefined : rm(home, { recursive: true, force: true })))
+      .then(() => (options.keep ? undefined : rm(home, { recursive: true, force: true })))
     return stopped
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

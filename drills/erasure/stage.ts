@@ -42,6 +42,8 @@ export interface StageOptions {
   bystanders: number
   horizons: Horizons
   environment?: Record<string, string>
+  /** Leaves the home behind, to look into. */
+  keep?: boolean
   say(line: string): void
 }
 
