@@ -23,7 +23,11 @@ interface TopicSettings {
 }
 
 const DAY_MS = 24 * HOUR_MS
-const MINUTE_MS = 60_000
+/**
+ * From the moment at which nobody can read a segment to its end on the disk. A certificate names what can be read: the default of a
+ * minute would leave bytes on the disk that it does not speak of.
+ */
+const FILE_DELETE_DELAY_MS = 1_000
 
 /**
  * What each topic must be, by the retention of `events` (24 h unless configured).
@@ -41,7 +45,7 @@ export function topicSettings(
     'max.compaction.lag.ms': String(3 * retentionMs),
     'delete.retention.ms': String(retentionMs),
     'segment.ms': String(retentionMs),
-    'file.delete.delay.ms': String(Math.min(MINUTE_MS, retentionMs)),
+    'file.delete.delay.ms': String(FILE_DELETE_DELAY_MS),
   }
   return {
     [TOPICS.events]: {
@@ -53,7 +57,7 @@ export function topicSettings(
         'segment.ms': String(Math.min(HOUR_MS / 4, retentionMs)),
         'segment.bytes': String(128 * 1024 * 1024),
         'max.message.bytes': String(EVENT_MAX_MESSAGE_BYTES),
-        'file.delete.delay.ms': String(Math.min(MINUTE_MS, retentionMs)),
+        'file.delete.delay.ms': String(FILE_DELETE_DELAY_MS),
       },
     },
     [TOPICS.eventsRejected]: {
