@@ -60,7 +60,7 @@ export interface ErasureWorld {
   erase(person: ErasedPerson, without?: readonly string[]): Promise<void>
   rederive(): Promise<void>
   receipt(person: ErasedPerson, store: string, more?: Partial<StoreReceipt>): Promise<void>
-  destroyKeys(person: ErasedPerson): Promise<void>
+  destroyKeys(person: Pick<ErasedPerson, 'subjectIds'>): Promise<void>
   /** States and revocations are withdrawn, as before the second certificate. */
   withdraw(person: ErasedPerson): Promise<void>
   /** The verifier's activities, with a bound to its waits. */
