@@ -175,7 +175,7 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
     )
   }
 
-  const withdraw = createWithdrawStates(edge.deps)
+  const withdraw = createWithdrawStates({ ...edge.deps, keyring: edge.keyring })
   const verify = (patienceMs = 30_000) => createVerifierActivities({ ...verifier.deps, patienceMs })
 
   return {
