@@ -28,6 +28,8 @@ const MINUTE_MS = 60_000
 const SEGMENT_SLACK_MS = 30 * MINUTE_MS
 /** What is withdrawn from a compacted topic is gone within so many retentions of `events` (kafka/topics.ts). */
 const COMPACTION_RETENTIONS = 5
+/** The broker's own checks, its delay before it deletes a file, and the readings in between. */
+const BROKER_MS = 5 * MINUTE_MS
 
 const STATES = { store: 'kafka/subject_states', what: 'keyed hashes of the ids, against late batches' }
 const REVOCATIONS = {
@@ -53,7 +55,7 @@ export async function kafkaHorizons(
     return [...kept, ...states]
   }
   const last = Math.max(neededUntilMs, ...[...kept, ...others].map((one) => one.expiresByMs))
-  const expiresByMs = last + compactionMs(deps.privacy.eventsRetentionMs)
+  const expiresByMs = last + compactionMs(deps.privacy.eventsRetentionMs) + BROKER_MS
   return [...kept, { ...STATES, expiresByMs }, { ...REVOCATIONS, expiresByMs }]
 }
 
@@ -93,7 +95,7 @@ async function readable(
 }
 
 function compactionMs(retentionMs: number): number {
-  return COMPACTION_RETENTIONS * retentionMs + Math.min(HOUR_MS, retentionMs) + 2 * MINUTE_MS
+  return COMPACTION_RETENTIONS * retentionMs + Math.min(MINUTE_MS, retentionMs)
 }
 
 /** `file.delete.delay.ms` of both topics, and the broker's own checks. */
