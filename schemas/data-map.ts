@@ -170,7 +170,7 @@ export const RESIDUES: readonly Residue[] = [
     residue: 'tombstones of subject_states, whose keys begin with a handle',
     purge:
       'delete.retention.ms, then compaction of their segment, which a later record closes (touch-topics.ts)',
-    check: 'dump of the segments',
+    check: 'the verifier reads both topics from their beginning; drills dump the segments',
   },
   {
     engine: 's3',
