@@ -318,6 +318,24 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
     expect((await verifier.verifyKeysGone(about(who))).found).toMatchObject([{ store: 'keyring' }])
   }, 60_000)
 
+  test('keeps names in a table of Postgres that the verifier may not read', async () => {
+    const who = await world.person()
+    await world.erase(who)
+    await world.destroyKeys(who)
+    await world.postgres.query('hide_table', 'CREATE TABLE hidden (subject_id uuid)', [])
+    await world.postgres.query('hide', 'REVOKE ALL ON hidden FROM ebb_verifier', [])
+    await world.postgres.query('hide_name', 'INSERT INTO hidden VALUES ($1)', [who.subjectIds[0]])
+    try {
+      // Refused, or found where the verifier has the rights of everyone.
+      const certified = world.verify(1_000).certify({ ...about(who), kind: 'certificate' })
+      await expect(certified).rejects.toMatchObject({
+        code: expect.stringMatching(/^(postgres_refused|survivors_found)$/),
+      })
+    } finally {
+      await world.postgres.query('drop_hidden', 'DROP TABLE hidden', [])
+    }
+  }, 60_000)
+
   test('brings rows back between the look and the certificate', async () => {
     const who = await world.person()
     await world.erase(who)

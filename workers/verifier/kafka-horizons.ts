@@ -1,6 +1,8 @@
 import { DEFAULT_MAX_AGE_DAYS } from '../../gate/admit-event.ts'
+import { topicSettings } from '../../kafka/topics.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import type { ErasureHorizon } from '../../schemas/erasure.ts'
+import { TOPICS } from '../../schemas/event-record.ts'
 import type { HasEventsBefore } from './events-kept.ts'
 import { soughtOf } from './findings.ts'
 import type { OpenRequest } from './observation.ts'
@@ -98,9 +100,10 @@ function compactionMs(retentionMs: number): number {
   return COMPACTION_RETENTIONS * retentionMs + Math.min(MINUTE_MS, retentionMs)
 }
 
-/** `file.delete.delay.ms` of both topics, and the broker's own checks. */
+/** What both topics say of it, and the broker's own time to do it. */
 function fileDelayMs(retentionMs: number): number {
-  return Math.min(MINUTE_MS, retentionMs) + 1_000
+  const { entries } = topicSettings(retentionMs)[TOPICS.revocations]
+  return Number(entries['file.delete.delay.ms']) + 2_000
 }
 
 /** Until when the keyed hashes of the person's ids are needed, so that late batches store nothing. */
