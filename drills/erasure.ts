@@ -91,7 +91,8 @@ async function closeAndSearch(
 async function countCertificates({ postgres }: DrillStage, requestIds: readonly string[]): Promise<number> {
   const [row] = await postgres.query<{ count: string }>(
     'drill_count_certificates',
-    'SELECT count(*) FROM certificates WHERE request_id = ANY($1::uuid[]) AND NOT superseded',
+    `SELECT count(*) FROM certificates
+     WHERE request_id = ANY($1::uuid[]) AND kind IN ('certificate', 'closed') AND NOT superseded`,
     [requestIds],
   )
   return Number(row?.count)
