@@ -44,6 +44,11 @@ const SAGAS: Record<string, Scenario> = {
     requestId: id(1),
     script: { horizons: { 'kafka/events': DAY_MS, 's3/backups': 30 * DAY_MS } },
   },
+  // With suppression withdrawn before `closed` is signed; the one above is from before that.
+  'erasure-withdrawn-and-closed': {
+    requestId: id(7),
+    script: { horizons: { 'kafka/events': DAY_MS, 's3/backups': 30 * DAY_MS } },
+  },
   'erasure-cancelled': {
     requestId: id(2),
     script: { graceMs: HOUR_MS },
