@@ -5,6 +5,7 @@ const ACTIVITIES: Record<string, readonly string[]> = {
   'temporal-worker': [
     ...['openRequest', 'blockSubjects', 'awaitBlock', 'setState', 'writeJournal', 'enqueue', 'claimBatch'],
     ...['planErasure', 'eraseStore', 'rederiveAggregates', 'settleBatch', 'destroySecrets', 'liftBlock'],
+    'withdrawStates',
     'closeRequest',
   ],
   verifier: [
@@ -23,13 +24,13 @@ const VICTIMS = ['temporal-worker', 'verifier', 'clickhouse', 'postgres', 's3'] 
 
 /**
  * The n-th fault of a drill: boundaries in turn, so that each is met, and every third fault at random: an engine or a worker
- * at any moment, or every worker at once, which then starts cold.
+ * at any moment; every twelfth is every worker at once, which then starts cold.
  */
 export function drawSagaFault(n: number, random: () => number): Fault | { kind: 'cold' } {
   if (n % 3 !== 2) {
     const { victim, point } = SAGA_POINTS[(n - Math.floor(n / 3)) % SAGA_POINTS.length]!
     return { kind: 'point', victim, point, nth: 1 }
   }
-  if (random() < 0.15) return { kind: 'cold' }
+  if (n % 12 === 11) return { kind: 'cold' }
   return { kind: 'kill', victim: VICTIMS[Math.floor(random() * VICTIMS.length)]! }
 }
