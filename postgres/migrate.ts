@@ -42,7 +42,7 @@ async function migrateDatabase(url: string, migrations: NamedMigration[], grants
       // Only a process that died in the middle can have left knex's own lock: the living queue on ours.
       await database.migrate.forceFreeMigrationsLock(migrator)
       await database.migrate.latest(migrator)
-      await lock.query(grants)
+      await setGrants(lock, grants)
     } finally {
       await database.destroy()
     }
@@ -50,6 +50,21 @@ async function migrateDatabase(url: string, migrations: NamedMigration[], grants
     throw new EbbError('migration_failed', `database ${databaseName(url)}: migration failed`, { cause })
   } finally {
     await lock.end()
+  }
+}
+
+const GRANT_TRIES = 5
+
+/** A rewrite of a table at the same moment changes the row of the catalogue that holds its grants: `tuple concurrently updated`. */
+async function setGrants(client: pg.Client, grants: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await client.query(grants)
+      return
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'XX000' || tries === GRANT_TRIES) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100 * tries))
+    }
   }
 }
 
