@@ -219,7 +219,7 @@ describe('the vault', () => {
     const eraser = createVaultEraser({ postgres, now: () => 1 })
     const receipt = await eraser.erase({ batchId: randomUUID(), targets: [target] })
     expect(receipt).toMatchObject({ store: 'postgres/vault', outcome: 'erased', method: 'deleted' })
-    expect(receipt.ids).toHaveLength(4)
+    expect(receipt.ids).toHaveLength(5)
     for (const id of receipt.ids) {
       const [, before, after] = /file (\d+) rewritten as (\d+)/.exec(id)!
       expect(after).not.toBe(before)
