@@ -15,3 +15,17 @@ export async function beatWhile<T>(work: () => Promise<T>): Promise<T> {
     clearInterval(beat)
   }
 }
+
+type Activity = (input: never) => Promise<unknown>
+
+/**
+ * The same for all of them, for workflows that give each step a heartbeat time-out: a step whose worker was killed is given to
+ * another within that, and not after the minutes that it may take. Local activities have no heartbeat; they end with their worker.
+ */
+export function beatAll<A extends Record<keyof A, Activity>>(activities: A): A {
+  const beating = Object.entries<Activity>(activities).map(([name, activity]) => [
+    name,
+    (input: never) => (Context.current().info.isLocal ? activity(input) : beatWhile(() => activity(input))),
+  ])
+  return Object.fromEntries(beating) as A
+}

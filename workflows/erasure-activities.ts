@@ -9,6 +9,9 @@ import type { ErasureActivities, ErasureBatchActivities, VerifierActivities } fr
  */
 const endless = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const
 
+/** Three beats (activities/beat-while.ts): a worker that was killed holds a step up for no longer. */
+const heartbeatTimeout = '30s'
+
 /**
  * Steps of one statement or two: they run within the workflow's own task, which costs the server a third of an activity.
  * Per request they are most of the steps, so they decide how many requests a server carries.
@@ -31,29 +34,30 @@ export const steps = proxyActivities<
     | 'withdrawStates'
     | 'raiseErasureAlert'
   >
->({ startToCloseTimeout: '2m', retry: endless })
+>({ startToCloseTimeout: '2m', heartbeatTimeout, retry: endless })
 
 /** Asked again and again until every collector and ingest member has passed the block, hence the short interval. */
 export const barrier = proxyActivities<Pick<ErasureActivities, 'awaitBlock'>>({
   startToCloseTimeout: '5m',
+  heartbeatTimeout,
   retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '10s' },
 })
 
 /** Bookkeeping of the shared batch. */
 export const batching = proxyActivities<
   Pick<ErasureBatchActivities, 'claimBatch' | 'planErasure' | 'settleBatch'>
->({ startToCloseTimeout: '5m', retry: endless })
+>({ startToCloseTimeout: '5m', heartbeatTimeout, retry: endless })
 
 /**
  * Physical work on one store for up to a thousand people: an hour is an upper bound and not an estimate; the beat tells a
- * dead worker (a minute) from a slow engine. Five tries span about half a minute: an outage that lasts longer is the
+ * dead worker from a slow engine. Five tries span about half a minute: an outage that lasts longer is the
  * store's, and is shown.
  */
 export const shared = proxyActivities<
   Pick<ErasureBatchActivities, 'eraseStore' | 'rederiveAggregates' | 'destroySecrets'>
 >({
   startToCloseTimeout: '1h',
-  heartbeatTimeout: '1m',
+  heartbeatTimeout,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 5 },
 })
 
@@ -62,6 +66,7 @@ export function verifierActivities() {
   return proxyActivities<VerifierActivities>({
     taskQueue: `${workflowInfo().taskQueue}-verifier`,
     startToCloseTimeout: '10m',
+    heartbeatTimeout,
     retry: endless,
   })
 }

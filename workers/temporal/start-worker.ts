@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { Registry } from 'prom-client'
+import { beatAll } from '../../activities/beat-while.ts'
 import { createActivities } from '../../activities/create-activities.ts'
 import type { PlatformErasureActivities } from '../../activities/create-erasure-activities.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
@@ -72,7 +73,7 @@ export async function startTemporalWorker(deps: {
     activities: {
       ...countActivities(activities, deps.metrics, 'etl'),
       ...countActivities(
-        deps.alterErasure?.(erasure.activities) ?? erasure.activities,
+        beatAll(deps.alterErasure?.(erasure.activities) ?? erasure.activities),
         deps.metrics,
         'erasure',
       ),

@@ -1,5 +1,6 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type kafkajs from 'kafkajs'
+import { beatAll } from '../../activities/beat-while.ts'
 import { mapErrors } from '../../activities/map-errors.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { s3Collection } from '../../clickhouse/s3-collections.ts'
@@ -132,7 +133,7 @@ export async function startVerifier(
     connection,
     namespace: config.temporal.namespace,
     taskQueue: config.verifier.taskQueue,
-    activities: mapErrors(createVerifierActivities(deps), logger),
+    activities: mapErrors(beatAll(createVerifierActivities(deps)), logger),
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
     shutdownGraceTime: '20s',
   })
