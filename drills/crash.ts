@@ -54,7 +54,7 @@ say(`seed ${seed}, ${kills} faults${values.break ? `, with ingest broken on purp
 const platform = await startPlatform({
   home,
   ports: 'free',
-  only: ['kafka', 'clickhouse', 'postgres'],
+  only: ['kafka', 'clickhouse', 'postgres', 's3'],
   environment: { ...process.env, EBB_FAULT: `@${faultFile}`, EBB_LOG_LEVEL: 'warn' },
   processes: [
     { kind: 'collector' },
