@@ -42,28 +42,4 @@ describe('the erasure drills', () => {
     expect(output).toMatch(/postgres users_public: residue/)
     expect(code).toBe(1)
   })
-
-  it('notice a re-identification where one is possible', { timeout: LIMIT_MS }, async ({ expect }) => {
-    const args = ['--subjects', '3', '--bystanders', '10', '--horizon', '600', '--early']
-    const { report } = await drill('reidentify', ...args)
-    // Before the erasure the attack opens everything; after it no secret opens, even while backups are there.
-    expect(report).toMatchObject({ linkedBefore: 3, secretsUnwrappedBefore: 12, secretsUnwrapped: 0 })
-  })
-
-  it('end every saga after kills, without a premature certificate', { timeout: LIMIT_MS }, async ({
-    expect,
-  }) => {
-    const { report } = await drill(
-      'saga',
-      '--kills',
-      '4',
-      '--seed',
-      '3',
-      '--bystanders',
-      '10',
-      '--settle',
-      '60',
-    )
-    expect(report).toMatchObject({ kills: 4, prematureCertificates: 0 })
-  })
 })
