@@ -31,7 +31,7 @@ async function drill(...args: string[]): Promise<{ code: number | null; report: 
 
 // Two at a time: each has engines of its own and mostly waits, for groups to gather and for clients to come again.
 describe.concurrent('the crash drill', () => {
-  it('finds every acknowledged event once after kills and pauses', { timeout: 240_000 }, async ({
+  it('finds every acknowledged event once after kills and pauses', { timeout: 480_000 }, async ({
     expect,
   }) => {
     const { code, report } = await drill('--kills', '4', '--seed', '11')
@@ -47,7 +47,7 @@ describe.concurrent('the crash drill', () => {
     { variant: 'no-seen', points: 'collector.after-produce-before-answer', fails: 'duplicated' },
   ] as const)(
     'notices ingest broken by $variant: $fails',
-    { timeout: 240_000 },
+    { timeout: 480_000 },
     async ({ variant, points, fails }, { expect }) => {
       const { code, report } = await drill(
         // One is enough: each of these boundaries tells the two apart.
