@@ -3,7 +3,7 @@ import type { TransactingPostgres } from '../postgres/client.ts'
 import { takeLateLinks } from '../postgres/late-links.ts'
 import { listRequests, type SubmitDeps, submitHandle } from '../postgres/privacy-requests.ts'
 import type { FollowUpActivities } from '../schemas/erasure.ts'
-import { erasureWorkflowId } from '../schemas/erasure-messages.ts'
+import { erasureStart } from '../schemas/erasure-messages.ts'
 import { barrierMs } from './await-block.ts'
 
 export interface FollowUpDeps extends SubmitDeps {
@@ -45,14 +45,7 @@ export function createFollowUpErasures(deps: FollowUpDeps): FollowUpActivities['
 
 async function startErasure({ client, taskQueue }: FollowUpDeps, requestId: string): Promise<void> {
   try {
-    await client.workflow.start('eraseSubject', {
-      taskQueue,
-      workflowId: erasureWorkflowId(requestId),
-      args: [{ requestId }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      staticSummary: `Erasure ${requestId}`,
-    })
+    await client.workflow.start('eraseSubject', erasureStart(requestId, taskQueue))
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
   }

@@ -1,4 +1,4 @@
-import { Client, Connection } from '@temporalio/client'
+import { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { expireBackups } from '../activities/expire-backups.ts'
 import { createPostgres } from '../postgres/client.ts'
@@ -10,6 +10,7 @@ import { type BackupInput, BackupKind, type BackupRecord } from '../schemas/back
 import { readPlatformConfig } from '../services/platform-config.ts'
 import { backupScheduleId } from '../workers/temporal/workflow-ids.ts'
 import type { backup } from '../workflows/index.ts'
+import { connectTemporal } from './connect-temporal.ts'
 
 /** `ebb backup`: takes backups now, lists what there is, purges what has expired. */
 export function define(command: Command): void {
@@ -81,15 +82,7 @@ export function describeBackups(records: readonly BackupRecord[]): string[] {
 /** Starts the workflow, or joins the one that runs. @throws EbbError `temporal_unreachable` */
 async function runBackup(config: Config, input: BackupInput) {
   const { address, namespace, taskQueue } = config.temporal
-  const connection = await Connection.connect({ address, connectTimeout: '5s' }).catch((cause) => {
-    throw new EbbError(
-      'temporal_unreachable',
-      `Temporal does not answer at ${address}: is the platform up?`,
-      {
-        cause,
-      },
-    )
-  })
+  const connection = await connectTemporal(address)
   try {
     const client = new Client({ connection, namespace })
     return await client.workflow.execute<typeof backup>('backup', {

@@ -1,4 +1,4 @@
-import { Client, Connection, WorkflowFailedError } from '@temporalio/client'
+import { Client, WorkflowFailedError } from '@temporalio/client'
 import type { Command } from 'commander'
 import { createPostgres } from '../postgres/client.ts'
 import { KEY_SHARDS } from '../postgres/keyring.ts'
@@ -10,6 +10,7 @@ import { ROTATION_DAYS, type RotateKeysResult } from '../schemas/keys.ts'
 import { readPlatformConfig } from '../services/platform-config.ts'
 import { rotateKeysWorkflowId } from '../workers/temporal/workflow-ids.ts'
 import type { rotateKeys } from '../workflows/index.ts'
+import { connectTemporal } from './connect-temporal.ts'
 
 const DAY_MS = 86_400_000
 /** A rotation by schedule may run for a while before a key is called too old. */
@@ -86,15 +87,7 @@ export function describeStatus(status: KeyringStatus, problems: string[], now: n
 
 async function rotate(config: Config, wait: boolean): Promise<void> {
   const { address, namespace, taskQueue } = config.temporal
-  const connection = await Connection.connect({ address, connectTimeout: '5s' }).catch((cause) => {
-    throw new EbbError(
-      'temporal_unreachable',
-      `Temporal does not answer at ${address}: is the platform up?`,
-      {
-        cause,
-      },
-    )
-  })
+  const connection = await connectTemporal(address)
   try {
     const client = new Client({ connection, namespace })
     const handle = await client.workflow.start<typeof rotateKeys>('rotateKeys', {

@@ -1,4 +1,4 @@
-import { Client, Connection, WorkflowFailedError } from '@temporalio/client'
+import { Client, WorkflowFailedError } from '@temporalio/client'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
@@ -8,6 +8,7 @@ import {
   monthlyTrendsWorkflowId,
 } from '../workers/temporal/workflow-ids.ts'
 import type { businessReport, dailyEtl, monthlyTrends } from '../workflows/index.ts'
+import { connectTemporal } from './connect-temporal.ts'
 
 /** Days that are worked on at a time; each is a scan of ClickHouse. */
 const DAYS_AT_ONCE = 2
@@ -30,15 +31,7 @@ export interface EtlClient {
  */
 export async function connectEtl(config: Config): Promise<EtlClient> {
   const { address, namespace, taskQueue } = config.temporal
-  const connection = await Connection.connect({ address, connectTimeout: '5s' }).catch((cause) => {
-    throw new EbbError(
-      'temporal_unreachable',
-      `Temporal does not answer at ${address}: is the platform up?`,
-      {
-        cause,
-      },
-    )
-  })
+  const connection = await connectTemporal(address)
   const client = new Client({ connection, namespace })
   // A day that runs already is joined, not failed; a day that ran before is run again.
   const common = { taskQueue, workflowIdConflictPolicy: 'USE_EXISTING' } as const

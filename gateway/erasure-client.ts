@@ -10,6 +10,7 @@ import { EbbError } from '../runtime/errors.ts'
 import type { ErasureStatus } from '../schemas/erasure.ts'
 import {
   ERASURE_MESSAGES,
+  erasureStart,
   erasureWorkflowId,
   type HoldWish,
   type Refusal,
@@ -67,15 +68,7 @@ export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureC
   return {
     async start(requestId) {
       await bounded(() =>
-        client.workflow.start<typeof eraseSubject>('eraseSubject', {
-          taskQueue,
-          workflowId: erasureWorkflowId(requestId),
-          args: [{ requestId }],
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          // One that somebody terminated may be started again; one that has ended stays so.
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-          staticSummary: `Erasure ${requestId}`,
-        }),
+        client.workflow.start<typeof eraseSubject>('eraseSubject', erasureStart(requestId, taskQueue)),
       ).catch((error) => {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
       })

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import { isLeftOut } from '../runtime/left-out-purge.ts'
@@ -7,6 +6,7 @@ import type { KeyProvider } from './key-provider.ts'
 import { parseProviderKeyName, shardOf } from './key-shard.ts'
 import { type KeyringSession, lockShard, unlockShard, withKeyringSession } from './keyring-session.ts'
 import { type RewrappedShard, type RewrapWish, rewrapShard } from './rewrap-shard.ts'
+import { waitForReaders } from './wait-for-readers.ts'
 
 export interface DestroyDeps {
   keyringUrl: string
@@ -88,47 +88,20 @@ async function destroyKey(provider: KeyProvider, name: string): Promise<number> 
 }
 
 const VACUUM_TRIES = 5
+const READERS_LIMIT_MS = 5_000
 
 /**
- * A plain VACUUM leaves the bytes of dead rows in their pages: FULL writes the tables anew. It locks them for as long as that takes, a second for a million secrets, and does not queue for the lock for long,
- * since whoever comes after it would queue as well.
+ * A plain VACUUM leaves the bytes of dead rows in their pages: FULL writes the tables anew. It locks them for as long as that
+ * takes, a second for a million secrets, and does not queue for the lock for long, since whoever comes after it would queue as well.
  */
 async function rewritePages(keyringUrl: string): Promise<void> {
   if (isLeftOut('keyring-rewrite')) return
   await withKeyringSession(keyringUrl, async (session) => {
-    await waitForReaders(session)
+    await waitForReaders(session, READERS_LIMIT_MS)
     await session.query('lock_timeout', `SET lock_timeout = '1s'`, [])
     for (const table of ['key_shards', 'subject_secrets', 'app_keys']) await vacuumFull(session, table)
   })
 }
-
-/**
- * VACUUM keeps a dead row that a statement which began before its death may still see: those end within milliseconds. One
- * that takes longer (a dump) is not waited for long; what it kept goes with the next destruction.
- */
-async function waitForReaders(session: KeyringSession): Promise<void> {
-  const [now] = await session.query<{ xid: string }>(
-    'own_xid',
-    'SELECT pg_current_xact_id()::xid::text AS xid',
-    [],
-  )
-  for (let tries = 0; tries < READER_TRIES; tries++) {
-    const [older] = await session.query<{ reading: boolean }>(
-      'older_readers',
-      `SELECT EXISTS (
-         SELECT FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid()
-           AND age(backend_xmin) >= age($1::text::xid)
-       ) AS reading`,
-      [now!.xid],
-    )
-    if (!older!.reading) return
-    await sleep(READER_WAIT_MS)
-  }
-}
-
-const READER_TRIES = 100
-const READER_WAIT_MS = 50
 
 async function vacuumFull(session: KeyringSession, table: string): Promise<void> {
   for (let tries = 1; ; tries++) {

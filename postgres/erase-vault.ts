@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { type Postgres, PostgresRefusal } from './client.ts'
+import { waitForReaders } from './wait-for-readers.ts'
 
 /** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
 const LARGEST_REWRITE_BYTES = 256 * 1024 * 1024
+const READERS_LIMIT_MS = 10_000
 
 /**
  * Deletes rows of these subjects. @param table, @param columns names of the data map, never of a caller's making.
@@ -53,7 +54,7 @@ export async function rewriteTable(
   const before = await describeTable(postgres, table)
   if (isLeftOut('vault-rewrite')) return { before: before.file, after: before.file }
   const full = before.bytes <= LARGEST_REWRITE_BYTES
-  await waitForReaders(postgres)
+  await waitForReaders(postgres, READERS_LIMIT_MS)
   await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
   try {
     await postgres.query('rewrite_statistics', 'VACUUM FULL pg_catalog.pg_statistic', [])
@@ -62,32 +63,6 @@ export async function rewriteTable(
     if (!(error instanceof PostgresRefusal)) throw error
   }
   return { before: before.file, after: (await describeTable(postgres, table)).file }
-}
-
-/** Together ten seconds: whoever reads for longer (a dump) is not waited for, and what he keeps alive goes with the next batch. */
-const READER_TRIES = 200
-const READER_WAIT_MS = 50
-
-/** VACUUM keeps a dead row that a transaction of before its death may still see: those mostly end within milliseconds. */
-async function waitForReaders(postgres: Postgres): Promise<void> {
-  const [now] = await postgres.query<{ xid: string }>(
-    'current_xid',
-    'SELECT pg_current_xact_id()::xid::text AS xid',
-    [],
-  )
-  for (let tries = 0; tries < READER_TRIES; tries++) {
-    const [older] = await postgres.query<{ reading: boolean }>(
-      'older_readers',
-      `SELECT EXISTS (
-         SELECT FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid()
-           AND age(backend_xmin) >= age($1::text::xid)
-       ) AS reading`,
-      [now!.xid],
-    )
-    if (!older!.reading) return
-    await sleep(READER_WAIT_MS)
-  }
 }
 
 async function describeTable(postgres: Postgres, table: string): Promise<{ file: string; bytes: number }> {

@@ -9,6 +9,18 @@ export function erasureWorkflowId(requestId: string): string {
   return `erasure/${requestId}`
 }
 
+/** How a saga is started, whoever does it: a running one is joined, one that somebody terminated begins again, an ended one stays so. */
+export function erasureStart(requestId: string, taskQueue: string) {
+  return {
+    taskQueue,
+    workflowId: erasureWorkflowId(requestId),
+    args: [{ requestId }] as [{ requestId: string }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    staticSummary: `Erasure ${requestId}`,
+  } as const
+}
+
 export const ERASURE_MESSAGES = {
   /** Update: ends the request while nothing is destroyed yet. */
   cancel: 'cancel',
