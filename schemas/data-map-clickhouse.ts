@@ -44,7 +44,7 @@ export const clickhousePlaces: readonly DataPlace[] = [
       money: 'revenue currency',
       time: 'ts received_at',
       'free text of the app': 'props',
-      bookkeeping: 'partition cut_end',
+      bookkeeping: 'partition cut_end cut',
     },
   ),
   ...table(

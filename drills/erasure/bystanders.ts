@@ -7,7 +7,7 @@ export type Checksums = Map<string, string>
 /** Rows by subject; where a row came from in Kafka is no part of it. */
 const CLICKHOUSE_ROWS: Record<string, string> = {
   events_raw:
-    'SELECT hex(subject), count(), groupBitXor(cityHash64(* EXCEPT (partition, cut_end))) FROM events_raw GROUP BY subject',
+    'SELECT hex(subject), count(), groupBitXor(cityHash64(* EXCEPT (partition, cut_end, cut))) FROM events_raw GROUP BY subject',
   sessions: `SELECT hex(subject), count(), groupBitXor(cityHash64(*)) FROM (
     SELECT app, day, subject, session, min(started), max(ended), sum(events), sum(pages), sum(revenue)
     FROM sessions GROUP BY app, day, subject, session) GROUP BY subject`,

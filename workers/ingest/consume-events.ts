@@ -8,14 +8,10 @@ import type { Config } from '../../runtime/config.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
+import { createLaneAssigner } from './assign-lanes.ts'
 import type { Breaks } from './break-promise.ts'
 import type { Revocations } from './follow-revocations.ts'
-import {
-  assignerWithCluster,
-  type BatchCommit,
-  createGroupCommits,
-  type GroupCommits,
-} from './group-commit.ts'
+import { type BatchCommit, createGroupCommits, type GroupCommits } from './group-commit.ts'
 import { createFetchHold, type FetchHold } from './hold-fetches.ts'
 import type { IngestMetrics } from './ingest-metrics.ts'
 import { inspectRecord } from './inspect-record.ts'
@@ -48,7 +44,7 @@ export interface ConsumeDeps {
 }
 
 export interface EventConsumer {
-  /** Owns its partitions (perhaps none) and writes. */
+  /** Owns its lanes (perhaps none) and writes. */
   isReady(): boolean
   /** Finishes and acknowledges the cuts at hand, then leaves the group. */
   close(): Promise<void>
@@ -61,8 +57,8 @@ const DRAIN_MS = 7_000
 const LEAVE_MS = 2_000
 
 /**
- * kafkajs as a source of records and of fenced commits. Batches only fill buffers; each partition's own loop
- * (run-partition.ts) empties its buffer, so that fetching goes on while ClickHouse writes.
+ * kafkajs as a source of records and of fenced commits. Batches only fill buffers; each lane's own loop
+ * (run-lane.ts) empties those of its partitions, so that fetching goes on while ClickHouse writes.
  */
 export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const topic = prefixed(deps.config, TOPICS.events)
@@ -174,7 +170,7 @@ function createConsumer(
 ): kafkajs.Consumer {
   return kafka.consumer({
     groupId,
-    partitionAssigners: [assignerWithCluster(onCluster)],
+    partitionAssigners: [createLaneAssigner(onCluster)],
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: SESSION_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_MS,

@@ -1,4 +1,6 @@
+import { type CutRange, formatRanges } from '../../kafka/cut-metadata.ts'
 import type { TopicIdentity } from '../../kafka/topic-identity.ts'
+import { LANE_PARTITIONS } from './limits.ts'
 
 const OFFSET_BITS = 40n
 const OFFSET_MASK = (1n << OFFSET_BITS) - 1n
@@ -35,4 +37,35 @@ export interface Cut {
 /** What ClickHouse knows a cut by: the same cut always has the same token, and no other cut ever has it. */
 export function cutToken({ clusterId, topicId }: TopicIdentity, cut: Cut): string {
   return [clusterId, topicId, cut.era, cut.partition, cut.start, cut.end].join('/')
+}
+
+/** A topic of three partitions is one lane. More partitions make more lanes and change none that is full. */
+export function laneOf(partition: number): number {
+  return Math.floor(partition / LANE_PARTITIONS)
+}
+
+/** What stands in `partition` of the rows of a lane's joint cuts: from the top, where no partition has its number. */
+export function jointPartition(lane: number): number {
+  return 65_535 - lane
+}
+
+/** `cut_end` of a joint cut: the sum of all the lane's ends, which grows with every round whoever has a share in it. */
+export function jointPosition(epoch: string, ranges: readonly CutRange[]): bigint {
+  return packPosition(
+    epoch,
+    ranges.reduce((sum, { end }) => sum + end, 0),
+  )
+}
+
+/**
+ * The token of a joint cut. Its last field is what rows keep in `cut`: how far each partition of the lane was, for a rewind.
+ * @param eras of the partitions with a share, in the order of `ranges`
+ */
+export function jointToken(
+  { clusterId, topicId }: TopicIdentity,
+  eras: readonly string[],
+  ranges: readonly CutRange[],
+): string {
+  const ends = ranges.map(({ partition, end }) => `${partition}:${end}`).join(',')
+  return [clusterId, topicId, eras.join('+'), formatRanges(ranges), ends].join('/')
 }

@@ -1,4 +1,4 @@
-import type { CutMetadata } from '../../kafka/cut-metadata.ts'
+import type { CutMetadata, CutRange } from '../../kafka/cut-metadata.ts'
 import { EbbError } from '../../runtime/errors.ts'
 
 /** Why ingest refuses a partition. Each is cured by the operator's word: EBB_INGEST_RECOVER=rewind, for one start. */
@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'offsets_out_of_range'
   | 'declared_cut_missing'
   | 'revocations_lost'
+  | 'joint_cut_torn'
 
 export interface PartitionFacts {
   partition: number
@@ -30,13 +31,13 @@ export interface PartitionFacts {
 export interface PartitionStart {
   start: number
   /** The cut that the last owner declared and did not acknowledge: repeat precisely this. */
-  declared: { end: number; rev: number } | undefined
+  declared: { end: number; rev: number; joint?: readonly CutRange[] | undefined } | undefined
   era: string
   /** Offsets are moved back, because ClickHouse holds less than they say. */
   rewound: boolean
 }
 
-const ADVICE = 'see docs/operating-ingest.md; EBB_INGEST_RECOVER=rewind goes on'
+export const ADVICE = 'see docs/operating-ingest.md; EBB_INGEST_RECOVER=rewind goes on'
 
 /**
  * Where a new owner begins. Offsets are trusted only as far as the log, the tables and the metadata agree with them:
@@ -91,7 +92,8 @@ export async function decideStart(
       `revocations up to ${metadata.rev} were applied, yet the topic ends at ${facts.revocationsHead}`,
     )
   }
-  const declared = metadata.end > committed ? { end: metadata.end, rev: metadata.rev } : undefined
+  const { end, rev, joint } = metadata
+  const declared = end > committed ? { end, rev, ...(joint && { joint }) } : undefined
   if (low < committed && (facts.seenEnd ?? 0) < committed && ((await facts.cutEnd()) ?? 0) < committed)
     return rewind()
   return { start: committed, declared, era: metadata.era, rewound: false }

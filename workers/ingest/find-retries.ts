@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
-import { findSeenBatches, insertSeenBatches, readSeenBatches } from '../../clickhouse/seen-batches.ts'
+import { findSeenBatches, readSeenBatches, type SeenBatch } from '../../clickhouse/seen-batches.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { isSameEpoch, packPosition } from './cut-position.ts'
 import { type IngestRecord, NO_BATCH } from './inspect-record.ts'
@@ -11,8 +11,8 @@ import { createBackoff } from './wait.ts'
 export interface SeenBatches {
   /** @returns what tells a client's retry from a first arrival, for these records */
   lookUp(records: readonly IngestRecord[]): Promise<(record: IngestRecord) => boolean>
-  /** Writes the cut's batches to ClickHouse; must have succeeded before the cut is acknowledged. */
-  write(records: readonly IngestRecord[], token: string): Promise<void>
+  /** What `ingest_seen` must hold of a cut, before the cut is acknowledged. */
+  rowsOf(records: readonly IngestRecord[]): SeenBatch[]
   /** To be called with each batch that was stored, before the next cut is looked up. */
   remember(records: readonly IngestRecord[]): void
 }
@@ -52,22 +52,17 @@ export function openSeenBatches(deps: {
         return position !== undefined && isEarlier(position, packPosition(epoch, record.offset))
       }
     },
-    async write(records, token) {
-      const last = records.at(-1)
-      if (!last) return
+    rowsOf(records) {
       const seen = records.filter((record) => !record.poison)
+      const last = records.at(-1)
       // The last offset always stands there, be it of a poison record: it tells how far this ClickHouse has come.
-      if (last.poison) seen.push({ ...last, batch: NO_BATCH })
-      await insertSeenBatches(
-        clickhouse,
-        seen.map(({ batch, offset, at }) => ({
-          partition,
-          offset: packPosition(epoch, offset),
-          hash: batch,
-          at,
-        })),
-        token,
-      )
+      if (last?.poison) seen.push({ ...last, batch: NO_BATCH })
+      return seen.map(({ batch, offset, at }) => ({
+        partition,
+        offset: packPosition(epoch, offset),
+        hash: batch,
+        at,
+      }))
     },
     remember(records) {
       for (const record of records) if (!record.poison) filter.add(record.batch, record.at)

@@ -1,4 +1,4 @@
-import kafkajs from 'kafkajs'
+import type kafkajs from 'kafkajs'
 import { type CutMetadata, encodeCutMetadata } from '../../kafka/cut-metadata.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
@@ -13,6 +13,13 @@ const FENCED = new Set([
   'FENCED_INSTANCE_ID',
 ])
 
+/** What is committed for one partition: the offset that all before is stored up to, and what is being written from there. */
+export interface PartitionCommit {
+  partition: number
+  offset: number
+  metadata: CutMetadata
+}
+
 interface Offsets {
   topics: { topic: string; partitions: { partition: number; offset: string; metadata: string }[] }[]
 }
@@ -25,15 +32,11 @@ export interface GroupCommits {
   /** The consumer starts anew. */
   reset(): void
   /**
-   * Commits for a session, if it is still the group's current one when the request leaves.
+   * Commits for a session, if it is still the group's current one when the request leaves. All partitions go in one request,
+   * which the broker writes as a whole or not at all (ADR 0012).
    * @throws EbbError `session_over`, `commit_failed` (after long trying: end the process)
    */
-  commitFenced(
-    session: CommitSession,
-    partition: number,
-    offset: number,
-    metadata: CutMetadata,
-  ): Promise<void>
+  commitFenced(session: CommitSession, commits: readonly PartitionCommit[]): Promise<void>
 }
 
 export interface CommitSession {
@@ -74,10 +77,11 @@ export function createGroupCommits(deps: {
   })
 
   /** Not async on purpose: nothing may come between the caller's check and the request. */
-  const request = (partition: number, offset: string, metadata: string): Promise<boolean> => {
-    const topics = [{ topic, partitions: [{ partition, offset, metadata }] }]
-    confirmed.delete(partition)
-    if (viaBatch) return viaBatch({ topics }).then(() => confirmed.get(partition) === offset)
+  const request = (partitions: Offsets['topics'][number]['partitions']): Promise<boolean> => {
+    const topics = [{ topic, partitions }]
+    for (const { partition } of partitions) confirmed.delete(partition)
+    const isConfirmed = () => partitions.every(({ partition, offset }) => confirmed.get(partition) === offset)
+    if (viaBatch) return viaBatch({ topics }).then(isConfirmed)
     const cluster = deps.cluster()
     if (!member || !cluster) return Promise.resolve(false)
     const { memberId, groupGenerationId } = member
@@ -97,8 +101,12 @@ export function createGroupCommits(deps: {
       viaBatch = undefined
       member = undefined
     },
-    async commitFenced(session, partition, offset, metadata) {
-      const text = encodeCutMetadata(metadata)
+    async commitFenced(session, commits) {
+      const partitions = commits.map(({ partition, offset, metadata }) => ({
+        partition,
+        offset: String(offset),
+        metadata: encodeCutMetadata(metadata),
+      }))
       const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, session.signal)
       const giveUpAt = Date.now() + COMMIT_PATIENCE_MS
       for (;;) {
@@ -106,29 +114,22 @@ export function createGroupCommits(deps: {
         await new Promise(setImmediate)
         if (!session.isCurrent()) throw sessionOver()
         try {
-          if (await request(partition, String(offset), text)) return
+          if (await request(partitions)) return
         } catch (error) {
           const type = (error as { type?: string }).type ?? (error as Error).name
           if (FENCED.has(type)) {
             session.end()
             throw sessionOver()
           }
-          deps.logger.warn({ partition, error: type }, 'commit failed')
+          deps.logger.warn(
+            { partitions: commits.map(({ partition }) => partition), error: type },
+            'commit failed',
+          )
           if (Date.now() > giveUpAt)
             throw new EbbError('commit_failed', `offsets could not be committed: ${type}`, { cause: error })
         }
         await backoff()
       }
     },
-  }
-}
-
-/** kafkajs's round robin, which also hands us the cluster: the one public way to it. */
-export function assignerWithCluster(
-  onCluster: (cluster: kafkajs.Cluster) => void,
-): kafkajs.PartitionAssigner {
-  return (config) => {
-    onCluster(config.cluster)
-    return kafkajs.PartitionAssigners.roundRobin(config)
   }
 }

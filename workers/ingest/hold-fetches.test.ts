@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { chooseCut } from './choose-cut.ts'
-import { makeIngestRecord } from './fake-partition.ts'
+import { makeIngestRecord } from './fake-lane.ts'
 import { createFetchHold } from './hold-fetches.ts'
 import { createBufferBudget, sizeOfRecords } from './partition-buffer.ts'
 

@@ -14,10 +14,17 @@ export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
 export const FETCH_MIN_BYTES = 512 * 1024
 export const FETCH_MAX_WAIT_MS = 60
 
-/** Inserts in flight over all partitions of this process; a partition has one at a time. */
+/**
+ * Partitions of a lane, which one member owns together and writes by joint cuts. Rows and declared cuts speak of lanes: to
+ * change it, stop all members in order first.
+ */
+export const LANE_PARTITIONS = 3
+
+/** Inserts in flight over all lanes of this process: a joint round is one, a round on a backlog one a partition. */
 export const INSERTS_AT_ONCE = 2
-/** A partition's next cut starts this long after the last one, unless it is large already: fewer parts to merge. */
+/** A lane's next round starts this long after the last one, unless it is large already: fewer parts to merge. */
 export const CUT_INTERVAL_MS = 220
+/** From here on each partition's cut is an insert of its own: what an insert costs by itself no longer matters. */
 export const CUT_LARGE_ROWS = 20_000
 
 export { INSERT_DEADLINE_MS } from '../../kafka/cut-metadata.ts'

@@ -15,11 +15,14 @@ import { createIngestMetrics } from './ingest-metrics.ts'
 
 // Kafka's `events` into ClickHouse, each record exactly once. In this order:
 //   1. follow `revocations`, which every cut is filtered by             follow-revocations.ts
-//   2. join the group; read offsets, metadata and what the tables hold  open-session.ts, decide-start.ts
-//   3. fill a buffer for each partition                                 consume-events.ts, inspect-record.ts
-//   4. choose a cut; drop what is revoked, repeated or poison           choose-cut.ts, filter-cut.ts, find-retries.ts
-//   5. declare it by a fenced commit, insert it with its token          write-cut.ts, group-commit.ts
-//   6. acknowledge it by the commit that declares the next              run-partition.ts
+//   2. join the group for whole lanes of partitions                     assign-lanes.ts, consume-events.ts
+//   3. read offsets, metadata and what the tables hold                  open-session.ts, open-partitions.ts, decide-start.ts
+//   4. fill a buffer for each partition                                 consume-events.ts, inspect-record.ts
+//   5. choose a lane's round: a cut of each partition that has records  run-lane.ts, choose-round.ts, choose-cut.ts
+//   6. drop what is revoked, repeated or poison                         filter-cut.ts, find-retries.ts
+//   7. declare the round by one fenced commit                           write-round.ts, open-lane.ts, group-commit.ts
+//   8. insert it with its token: one insert, or one a partition         insert-cuts.ts
+//   9. acknowledge it by the commit that declares the next              run-lane.ts
 const config = readConfig()
 const logger = createLogger('ingest', config.logLevel)
 

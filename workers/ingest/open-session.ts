@@ -1,16 +1,17 @@
 import type kafkajs from 'kafkajs'
-import type { CutMetadata } from '../../kafka/cut-metadata.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { ConsumeDeps } from './consume-events.ts'
+import { laneOf } from './cut-position.ts'
 import type { PartitionStart } from './decide-start.ts'
 import { openSeenBatches } from './find-retries.ts'
-import type { CommitSession, GroupCommits } from './group-commit.ts'
+import type { CommitSession, GroupCommits, PartitionCommit } from './group-commit.ts'
 import type { IngestRecord } from './inspect-record.ts'
 import { RETRY_FIRST_MS, RETRY_LONGEST_MS } from './limits.ts'
-import { openPartitions } from './open-partition.ts'
+import type { OwnedPartition } from './open-lane.ts'
+import { openPartitions } from './open-partitions.ts'
 import { type BufferBudget, createPartitionBuffer } from './partition-buffer.ts'
-import { runPartition } from './run-partition.ts'
-import { createBackoff, type createSlots } from './wait.ts'
+import { runLane } from './run-lane.ts'
+import { createBackoff, type createSlots, createWaker } from './wait.ts'
 import { createLagWatch, type LagWatch } from './watch-lag.ts'
 
 export interface SessionDeps extends ConsumeDeps {
@@ -78,9 +79,7 @@ export function openSession(deps: SessionDeps, assigned: number[], previous: Pro
   const run = async () => {
     await previous
     const starts = await readStarts(deps, session, assigned)
-    const loops = [...starts].map(([partition, start]) =>
-      startPartition(deps, session, lag, partition, start),
-    )
+    const loops = groupByLane(starts).map((begins) => startLane(deps, session, lag, begins))
     if (starts.size > 0) deps.consumer.resume([{ topic: deps.topic, partitions: [...starts.keys()] }])
     ready = true
     // Ends with the session, and is no reason for its end.
@@ -113,51 +112,67 @@ async function readStarts(
   }
 }
 
-function startPartition(
+function startLane(
   deps: SessionDeps,
   session: OwnedSession,
   lag: LagWatch,
-  partition: number,
-  begin: PartitionStart,
+  begins: ReadonlyMap<number, PartitionStart>,
 ): Promise<void> {
-  const buffer = createPartitionBuffer(begin.start, deps.budget)
-  const seen = openSeenBatches({
-    ...deps,
-    partition,
-    epoch: deps.identity.epoch,
-    signal: session.signal,
-    openPartitions: () => session.runs.size,
-  })
-  let highWatermark = begin.start
-  session.runs.set(partition, {
-    append(records, high) {
-      highWatermark = high
-      return buffer.append(records)
-    },
-    isShort: () => begin.declared !== undefined && buffer.nextOffset() < begin.declared.end,
-  })
-  lag.acknowledged(partition, begin.start, begin.start)
-  deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
-  const commitCut = async (offset: number, metadata: CutMetadata) => {
-    await deps.commits.commitFenced(session, partition, offset, { ...metadata, since: session.since })
-    lag.acknowledged(partition, offset, highWatermark)
-  }
-  const loop = runPartition(
-    {
+  const arrivals = createWaker()
+  const owned = [...begins].map(([partition, begin]): OwnedPartition => {
+    const buffer = createPartitionBuffer(begin.start, deps.budget, arrivals)
+    const seen = openSeenBatches({
       ...deps,
       partition,
-      buffer,
-      seen,
-      commitCut,
+      epoch: deps.identity.epoch,
+      signal: session.signal,
+      openPartitions: () => session.runs.size,
+    })
+    return { partition, begin, buffer, seen }
+  })
+  const highWatermarks = new Map<number, number>()
+  for (const { partition, begin, buffer } of owned) {
+    session.runs.set(partition, {
+      append(records, high) {
+        highWatermarks.set(partition, high)
+        return buffer.append(records)
+      },
+      isShort: () => begin.declared !== undefined && buffer.nextOffset() < begin.declared.end,
+    })
+    lag.acknowledged(partition, begin.start, begin.start)
+    deps.consumer.seek({ topic: deps.topic, partition, offset: String(begin.start) })
+  }
+  const commit = async (commits: readonly PartitionCommit[]) => {
+    const signed = commits.map((one) => ({ ...one, metadata: { ...one.metadata, since: session.since } }))
+    await deps.commits.commitFenced(session, signed)
+    for (const { partition, offset } of commits)
+      lag.acknowledged(partition, offset, highWatermarks.get(partition) ?? offset)
+  }
+  const loop = runLane(
+    {
+      ...deps,
+      arrivals,
+      commit,
       signal: session.signal,
       isRevoked: deps.revocations.isRevoked,
       isDraining: session.isDraining,
     },
-    begin,
+    owned,
   )
   return loop.finally(() => {
-    buffer.close()
-    lag.forget(partition)
-    deps.metrics.forget(partition)
+    for (const { partition, buffer } of owned) {
+      buffer.close()
+      lag.forget(partition)
+      deps.metrics.forget(partition)
+    }
   })
+}
+
+function groupByLane(starts: ReadonlyMap<number, PartitionStart>): Map<number, PartitionStart>[] {
+  const lanes = new Map<number, Map<number, PartitionStart>>()
+  for (const [partition, start] of starts) {
+    const lane = lanes.get(laneOf(partition)) ?? new Map<number, PartitionStart>()
+    lanes.set(laneOf(partition), lane.set(partition, start))
+  }
+  return [...lanes.values()]
 }

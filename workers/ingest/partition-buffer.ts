@@ -1,4 +1,5 @@
 import type { IngestRecord } from './inspect-record.ts'
+import { createWaker, type Waker } from './wait.ts'
 
 /** Bytes of records that were fetched and are not in ClickHouse yet, over all partitions of the process. */
 export interface BufferBudget {
@@ -11,7 +12,7 @@ export interface BufferBudget {
 
 export function createBufferBudget(): BufferBudget {
   let total = 0
-  let waiters: (() => void)[] = []
+  const releases = createWaker()
   return {
     bytes: () => total,
     add: (bytes) => {
@@ -19,11 +20,9 @@ export function createBufferBudget(): BufferBudget {
     },
     release(bytes) {
       total -= bytes
-      const woken = waiters
-      waiters = []
-      for (const wake of woken) wake()
+      releases.wake()
     },
-    released: (ms) => wakeable(ms, (wake) => waiters.push(wake)),
+    released: releases.wait,
   }
 }
 
@@ -37,8 +36,6 @@ export interface PartitionBuffer {
   drop(count: number): void
   /** Offset of the record that must come next. */
   nextOffset(): number
-  /** Resolves when something arrives, when the buffer is closed, or after `ms`. */
-  arrival(ms: number): Promise<void>
   close(): void
 }
 
@@ -54,16 +51,15 @@ export function sizeOfRecords(records: readonly IngestRecord[]): number {
   return records.reduce((sum, record) => sum + sizeOfRecord(record), 0)
 }
 
-export function createPartitionBuffer(start: number, budget: BufferBudget): PartitionBuffer {
+/** @param arrivals woken when something arrives, for whoever empties the buffer */
+export function createPartitionBuffer(
+  start: number,
+  budget: BufferBudget,
+  arrivals: Pick<Waker, 'wake'>,
+): PartitionBuffer {
   const records: IngestRecord[] = []
   let next = start
   let rows = 0
-  let waiters: (() => void)[] = []
-  const wakeAll = () => {
-    const woken = waiters
-    waiters = []
-    for (const wake of woken) wake()
-  }
   const rowsOf = (some: readonly IngestRecord[]) =>
     some.reduce((sum, record) => sum + (record.poison ? 0 : record.count), 0)
   return {
@@ -76,7 +72,7 @@ export function createPartitionBuffer(start: number, budget: BufferBudget): Part
       next = fresh.at(-1)!.offset + 1
       rows += rowsOf(fresh)
       budget.add(sizeOfRecords(fresh))
-      wakeAll()
+      arrivals.wake()
       return true
     },
     records: () => records,
@@ -87,22 +83,10 @@ export function createPartitionBuffer(start: number, budget: BufferBudget): Part
       budget.release(sizeOfRecords(dropped))
     },
     nextOffset: () => next,
-    arrival: (ms) => wakeable(ms, (wake) => waiters.push(wake)),
     close() {
       budget.release(sizeOfRecords(records))
       records.length = 0
       rows = 0
-      wakeAll()
     },
   }
-}
-
-function wakeable(ms: number, register: (wake: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    register(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

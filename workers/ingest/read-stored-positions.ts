@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
-import { epochRange, unpackOffset } from './cut-position.ts'
+import { epochRange, jointPartition, laneOf, unpackOffset } from './cut-position.ts'
 
 /** One more than the highest offset of this epoch in `ingest_seen`: how far this ClickHouse has come in 48 hours. */
 export async function readSeenEnd(
@@ -18,21 +18,35 @@ export async function readSeenEnd(
 }
 
 /**
- * The highest cut end of this epoch in `events_raw`. Reads one column of the whole table, which compresses to little:
- * asked only when offsets and tables disagree.
+ * The highest cut end of this epoch in `events_raw`, by the partition's own cuts and by its lane's joint ones, which say how
+ * far each partition was. Reads a column or two of the whole table, which compress to little: asked only when offsets and
+ * tables disagree.
  */
-export function readCutEnd(
+export async function readCutEnd(
   clickhouse: ClickHouseClient,
   partition: number,
   epoch: string,
 ): Promise<number | undefined> {
-  return readHighest(
-    clickhouse,
-    `SELECT toString(max(cut_end)) AS highest, count() AS rows FROM events_raw
-     WHERE partition = {partition:UInt16} AND cut_end BETWEEN {from:UInt64} AND {to:UInt64}`,
-    partition,
-    epoch,
-  )
+  const ends = await Promise.all([
+    readHighest(
+      clickhouse,
+      `SELECT toString(max(cut_end)) AS highest, count() AS rows FROM events_raw
+       WHERE partition = {partition:UInt16} AND cut_end BETWEEN {from:UInt64} AND {to:UInt64}`,
+      partition,
+      epoch,
+    ),
+    readHighest(
+      clickhouse,
+      `SELECT toString(max(toUInt64(end))) AS highest, count() AS rows
+       FROM (SELECT DISTINCT extract(cut, {end:String}) AS end FROM events_raw
+             WHERE partition = {joint:UInt16} AND cut_end BETWEEN {from:UInt64} AND {to:UInt64})
+       WHERE end != ''`,
+      partition,
+      epoch,
+    ),
+  ])
+  const known = ends.filter((end) => end !== undefined)
+  return known.length === 0 ? undefined : Math.max(...known)
 }
 
 async function readHighest(
@@ -44,7 +58,13 @@ async function readHighest(
   const { from, to } = epochRange(epoch)
   const answer = await clickhouse.query({
     query,
-    query_params: { partition, from: String(from), to: String(to) },
+    query_params: {
+      partition,
+      joint: jointPartition(laneOf(partition)),
+      end: `(?:^|,)${partition}:([0-9]+)`,
+      from: String(from),
+      to: String(to),
+    },
     format: 'JSONEachRow',
   })
   const [row] = await answer.json<{ highest: string; rows: string | number }>()

@@ -67,3 +67,29 @@ export function createSlots(limit: number): { run<T>(task: () => Promise<T>): Pr
     busy: () => busy,
   }
 }
+
+export interface Waker {
+  /** Resolves all that wait now. */
+  wake(): void
+  /** Resolves at the next `wake`, or after `ms`. */
+  wait(ms: number): Promise<void>
+}
+
+export function createWaker(): Waker {
+  const waiting = new Set<() => void>()
+  return {
+    wake() {
+      for (const go of [...waiting]) go()
+    },
+    wait: (ms) =>
+      new Promise((resolve) => {
+        const go = () => {
+          clearTimeout(timer)
+          waiting.delete(go)
+          resolve()
+        }
+        const timer = setTimeout(go, ms)
+        waiting.add(go)
+      }),
+  }
+}
