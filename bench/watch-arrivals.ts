@@ -18,7 +18,8 @@ const POLL_MS = 100
 const SAMPLE = "subject < unhex('10000000000000000000000000000000')"
 
 /**
- * Watches one app's events arrive, by querying: each poll reads the cuts that no earlier poll saw. An event counts at
+ * Watches one app's events arrive, by querying: each poll reads the cuts that no earlier poll saw. The joint cuts of a lane
+ * have a partition number and growing ends of their own. An event counts at
  * the moment the answer is here, not when the query began.
  */
 export function watchArrivals(client: ClickHouseClient, app: string) {

@@ -9,10 +9,10 @@ export interface EventsInsert {
   rows: Buffer[] | Buffer
   /** `ROW_FORMAT` of all these rows; a cut with two formats is two inserts with tokens of their own. */
   format: number
-  /** Kafka partition and end offset of the cut: stored in every row, so that a restore knows where to rewind. */
+  /** Kafka partition and end offset of the cut, stored in every row, so that a restore knows where to rewind; of a joint cut its lane and the sum of ends. */
   partition: number
   cutEnd: bigint
-  /** Deduplication token: cluster id, topic epoch, partition, start, end (and part of a bisected cut). */
+  /** Deduplication token, of the cut or the joint cut: its last field, if it has a colon, is stored in `cut`. */
   token: string
   /** Milliseconds since 1970 after which the server must refuse this insert (a zombie's). */
   deadlineMs: number
@@ -52,8 +52,9 @@ const BAD_ROWS = new Set(['6', '25', '26', '27', '32', '33', '53', '69', '117', 
 const DEADLINE = '159'
 
 /**
- * Inserts one cut as one block, once: a repeat with the same token is dropped in the raw table and in every view.
- * The token ends in partition and cut end, which the table's defaults read, so nothing parses the body but the server.
+ * Inserts one cut, or the joint cut of several partitions, as one block, once: a repeat with the same token is dropped in the raw table and in every view.
+ * The token ends in partition and cut end, which the table's defaults read (before them `cut`), so nothing parses the body but
+ * the server.
  * @throws EbbError `unknown_format`, `deadline_passed`, `bad_rows` (the body is not what its format says: bisect),
  *   `clickhouse_failed` (retry the same cut).
  */

@@ -114,6 +114,19 @@ test('every row says which partition and cut it came with', async () => {
   ])
 })
 
+test('rows of a joint cut say how far each partition was, and other rows nothing', async () => {
+  const joint = { partition: 65_535, cutEnd: 12n }
+  await insertRows(client, mixedRows(30, START), 'c/1/0+0/0:1:9,1:3:3/0:9,1:3', joint)
+  await insertRows(client, mixedRows(40, START), 'c/1/0/7/0/40', { partition: 7, cutEnd: 40n })
+  await client.command({ query: 'OPTIMIZE TABLE events_raw FINAL' })
+  expect(
+    await ask(client, 'SELECT partition, cut, count() AS rows FROM events_raw GROUP BY ALL ORDER BY rows'),
+  ).toEqual([
+    { partition: 65_535, cut: '0:9,1:3', rows: 30 },
+    { partition: 7, cut: '', rows: 40 },
+  ])
+})
+
 test('a body that is not what its format says stores nothing and says so', async () => {
   const body = encodeRows(mixedRows(50, START))
   const cut = { rows: body.subarray(0, body.length - 5) }

@@ -43,8 +43,8 @@ const UNREADABLE_ATTEMPTS = 6
 /** The cuts that one insert holds: all of a joint round, or one. */
 interface RoundInsert {
   parts: FilteredPart[]
-  /** Declared by an earlier owner, which may still be about to insert it. */
-  inherited: boolean
+  /** Declared by an earlier owner, or tried without an answer: it may still come in though nobody waits for it. */
+  mayStillCome: boolean
   /** ClickHouse's answers that it cannot read the one record in it. */
   unreadable: number
 }
@@ -69,7 +69,9 @@ export async function writeRound(
   const filtered = await Promise.all(
     cuts.map(async (one) => ({ ...one, filtered: await filterRecords(deps, one) })),
   )
-  let left = groupByInsert(filtered).map((parts): RoundInsert => ({ parts, inherited, unreadable: 0 }))
+  let left = groupByInsert(filtered).map(
+    (parts): RoundInsert => ({ parts, mayStillCome: inherited, unreadable: 0 }),
+  )
   for (const { owner, cut } of cuts) {
     owner.open = cut
     owner.rev = cut.rev
@@ -107,6 +109,7 @@ async function attempt(deps: RoundDeps, insert: RoundInsert, deadlineMs: number)
     if (code === 'bad_rows') return refine(deps, insert)
     const partitions = insert.parts.map(({ cut }) => cut.partition)
     deps.logger.warn({ partitions, code }, 'round not written yet, trying again')
+    insert.mayStillCome = true
     return 'again'
   }
   await finish(deps, insert.parts)
@@ -115,9 +118,9 @@ async function attempt(deps: RoundDeps, insert: RoundInsert, deadlineMs: number)
 
 /** ClickHouse cannot read the rows, so none was stored: smaller cuts find the record, which is refused when it stands alone. */
 async function refine(deps: RoundDeps, insert: RoundInsert): Promise<Outcome> {
-  // A sleeping earlier owner could insert the whole after we cut it smaller: wait until it may no longer.
-  if (insert.inherited) await pause(INSERT_DEADLINE_MS, deps.signal)
-  insert.inherited = false
+  // What is cut smaller has other tokens: wait until the whole can no longer come from a sleeping owner or a slow network.
+  if (insert.mayStillCome) await pause(INSERT_DEADLINE_MS, deps.signal)
+  insert.mayStillCome = false
   const [first, ...others] = insert.parts
   if (others.length > 0 || first!.filtered.insert.length > 1) {
     for (const { owner, cut, records } of insert.parts) {
