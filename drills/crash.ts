@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createClickHouse } from '../clickhouse/client.ts'
+import { createKafka, prefixed } from '../kafka/client.ts'
 import { readIngestProgress } from '../kafka/read-ingest-progress.ts'
 import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { createRandom } from '../runtime/random.ts'
-import { startPlatform } from '../services/start-platform.ts'
+import { TOPICS } from '../schemas/event-record.ts'
+import { type RunningPlatform, startPlatform } from '../services/start-platform.ts'
+import { LANE_PARTITIONS } from '../workers/ingest/limits.ts'
 import { countSurvivors, findUnequalViews } from './count-survivors.ts'
 import { EVENTS_PER_BATCH, startDrillClients } from './drill-client.ts'
 import { drawFault, FAULT_POINTS, injectFault } from './inject-faults.ts'
@@ -47,6 +50,16 @@ async function waitForIngest(config: Config): Promise<void> {
   }
 }
 
+/** Gives `events` two lanes, so that both members write and lanes move between them. Everybody looks at the topic anew. */
+async function addLane(config: Config, running: RunningPlatform): Promise<void> {
+  const admin = createKafka(config, createLogger('drill', 'error'), 'ebb-drill').admin()
+  await admin.connect()
+  const topic = prefixed(config, TOPICS.events)
+  await admin.createPartitions({ topicPartitions: [{ topic, count: 2 * LANE_PARTITIONS }] })
+  await admin.disconnect()
+  for (const name of ['collector', 'ingest', 'ingest-2']) await running.restart(name)
+}
+
 const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
 const faultFile = join(home, 'fault')
 const naive: Record<string, string> = values.break ? { EBB_DRILL: '1', EBB_INGEST_BREAK: values.break } : {}
@@ -75,6 +88,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 let failed = true
 try {
   const config = readConfig(platform.environment)
+  await addLane(config, platform)
   const postgres = createPostgres(config.postgres.url, { connections: 1 })
   const { writeKey } = await createApp(postgres, { app: 'drill' })
   await postgres.close()

@@ -11,6 +11,7 @@ const HOUR_MS = 3_600_000
 /**
  * Partitions of `events` when the topic is made. A subject's records must stay in one partition for as long as its
  * retries may come (24 h), so that ingest sees the second beside the first: add partitions only while no client retries.
+ * Three are a lane, which one ingest member writes (ADR 0012): the others stand by.
  */
 export const EVENT_PARTITIONS = 3
 
