@@ -154,6 +154,11 @@ async function joinAsStranger(
   ) => Promise<void>,
 ): Promise<() => Promise<void>> {
   const topic = stage.eventsTopic
+  // A member that was killed is in the group until its session runs out, and keeps strangers out like a living one.
+  await stage.until(async () => {
+    const { groups } = await stage.admin.describeGroups([stage.groupId])
+    return ['Empty', 'Dead'].includes(groups[0]!.state)
+  })
   const consumer = createKafka(stage.stage.config, silent, 'stranger').consumer({ groupId: stage.groupId })
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
