@@ -4,7 +4,7 @@ import { waitForReaders } from './wait-for-readers.ts'
 
 /** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
 const LARGEST_REWRITE_BYTES = 256 * 1024 * 1024
-const READERS_LIMIT_MS = 10_000
+const READERS_LIMIT_MS = 30_000
 
 /**
  * Deletes rows of these subjects. @param table, @param columns names of the data map, never of a caller's making.

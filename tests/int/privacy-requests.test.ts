@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createVaultEraser } from '../../activities/erase-vault.ts'
 import { createApp } from '../../postgres/apps.ts'
@@ -33,7 +34,7 @@ let keyring: Keyring
 beforeAll(async () => {
   stage = await createStage()
   postgres = createPostgres(stage.config.postgres.url, { connections: 8, timeoutMs: 60_000 })
-  keyrings = createPostgres(stage.config.postgres.keyringUrl)
+  keyrings = createPostgres(stage.config.postgres.keyringUrl, { timeoutMs: 60_000 })
   keyring = await openKeyring(keyrings, await openKeyProvider(stage.config))
   await createApp(postgres, { app: 'shop' })
   await createApp(postgres, { app: 'learn' })
@@ -203,6 +204,15 @@ describe('the vault', () => {
     return made.map((one) => one.subjectId)
   }
 
+  const untilWriting = async () => {
+    const keyringDatabase = new URL(stage.config.postgres.keyringUrl).pathname.slice(1)
+    const isWriting = async () =>
+      await ask('SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_xid IS NOT NULL', [
+        keyringDatabase,
+      ])
+    while ((await isWriting()).length === 0) await sleep(10)
+  }
+
   it('loses the erased people’s rows and keeps the others’, in new files', async () => {
     const [erased, linked, bystander] = await people(3)
     for (const [from, to] of [
@@ -241,6 +251,22 @@ describe('the vault', () => {
     const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
     await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
     await reading
+    const [file] = await ask<{ bytes: Buffer }>(
+      `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
+    )
+    expect(file!.bytes.includes(`CANARY-0-${erased}`)).toBe(false)
+  })
+
+  it('leaves no byte of an erased row in its files, also while somebody writes in another database', async () => {
+    const [erased] = await people(1)
+    // A transaction that is older than the deletion: VACUUM FULL of any database sees what it may see.
+    const writing = keyrings.transaction(async (within) => {
+      await within.query('test_writer', 'SELECT pg_current_xact_id(), pg_sleep(2)', [])
+    })
+    await untilWriting()
+    const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
+    await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
+    await writing
     const [file] = await ask<{ bytes: Buffer }>(
       `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
     )
