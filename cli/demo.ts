@@ -76,7 +76,7 @@ async function sendDay(
     },
   })
   let stored = await countStored(clients.client)
-  for (let waited = 0; stored < totals.accepted && waited < 30_000; waited += 100) {
+  for (let waited = 0; stored < totals.accepted && waited < 180_000; waited += 100) {
     await sleep(100)
     stored = await countStored(clients.client)
   }

@@ -27,7 +27,7 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
     // The pool of native threads takes its size before the first line of the script runs.
     environment: { UV_THREADPOOL_SIZE: '24', ...context.environment },
     isReady: async () => (await fetch(`http://127.0.0.1:${port}/ping`)).ok,
-    readyTimeoutMs: 60_000,
+    report: context.report,
     stopTimeoutMs: 20_000,
   })
   return { environment: { EBB_CLICKHOUSE_URL: `http://default@127.0.0.1:${port}` }, process: child }

@@ -67,7 +67,7 @@ export async function startKafka(context: EngineContext): Promise<StartedEngine>
     ],
     environment: context.environment,
     isReady: () => answers(`127.0.0.1:${port}`),
-    readyTimeoutMs: 90_000,
+    report: context.report,
     stopTimeoutMs: 20_000,
   })
   return { environment: { EBB_KAFKA_BROKERS: `127.0.0.1:${port}` }, process: child }

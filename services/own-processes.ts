@@ -54,6 +54,7 @@ export function createOwnProcesses(deps: {
   /** What every process gets, EBB_* of the engines included. */
   environment: Record<string, string | undefined>
   ports: PortReservations
+  report(line: string): void
 }): OwnProcesses {
   const running: OwnProcess[] = []
   // The verifier is told where our witness will be, whichever of the two starts first.
@@ -82,6 +83,7 @@ async function startOne(
     home: string
     environment: Record<string, string | undefined>
     ports: PortReservations
+    report(line: string): void
     ofWitness: { port: Promise<number> | undefined }
   },
 ): Promise<OwnProcess> {
@@ -117,7 +119,7 @@ async function startOne(
     cwd: ROOT,
     environment,
     isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,
-    readyTimeoutMs: 60_000,
+    report: (line) => deps.report(`${name}: ${line}`),
     stopTimeoutMs: 15_000,
   })
   return { kind: options.kind, child, metricsUrl, ...(url && { url }) }

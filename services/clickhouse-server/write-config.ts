@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LIMITS, QUERIES_PER_MINUTE, type User } from './users.ts'
+import type { Restriction, User } from './users.ts'
 
 /**
  * Writes the engine's configuration next to its data: users, grants, limits, and merges that leave no old parts behind.
@@ -50,7 +50,7 @@ function configXml(usersFile: string, backups: string, memoryBytes: number): str
 }
 
 function usersXml(users: User[]): string {
-  const limits = Object.entries(LIMITS).map(([name, value]) => `<${name}>${value}</${name}>`)
+  const restricted = users.flatMap(({ name, restriction }) => (restriction ? [{ name, restriction }] : []))
   return `<clickhouse>
   <profiles>
     <default>
@@ -62,11 +62,11 @@ function usersXml(users: User[]): string {
       <max_bytes_ratio_before_external_group_by>0</max_bytes_ratio_before_external_group_by>
       <max_bytes_ratio_before_external_sort>0</max_bytes_ratio_before_external_sort>
     </default>
-    <restricted><readonly>2</readonly>${limits.join('')}</restricted>
+${restricted.map(profileXml).join('\n')}
   </profiles>
   <quotas>
     <default></default>
-    <restricted><interval><duration>60</duration><queries>${QUERIES_PER_MINUTE}</queries></interval></restricted>
+${restricted.map(quotaXml).join('\n')}
   </quotas>
   <users>
 ${users.map(userXml).join('\n')}
@@ -75,11 +75,25 @@ ${users.map(userXml).join('\n')}
 `
 }
 
-function userXml({ name, restricted, passwordSha256 }: User): string {
-  const profile = restricted ? 'restricted' : 'default'
-  const rights = restricted
-    ? // A grant matches a prefix, so every stage's own analysts' database is covered, and nothing else.
-      '<grants><query>GRANT SELECT ON bi.*</query><query>GRANT SELECT ON bi_*.*</query></grants>'
+interface RestrictedUser {
+  name: string
+  restriction: Restriction
+}
+
+function profileXml({ name, restriction }: RestrictedUser): string {
+  const limits = Object.entries(restriction.limits).map(([limit, value]) => `<${limit}>${value}</${limit}>`)
+  return `    <${name}><readonly>2</readonly>${limits.join('')}</${name}>`
+}
+
+function quotaXml({ name, restriction }: RestrictedUser): string {
+  const queries = `<queries>${restriction.queriesPerMinute}</queries>`
+  return `    <${name}><interval><duration>60</duration>${queries}</interval></${name}>`
+}
+
+function userXml({ name, restriction, passwordSha256 }: User): string {
+  const profile = restriction ? name : 'default'
+  const rights = restriction
+    ? `<grants>${restriction.grants.map((grant) => `<query>${escapeXml(grant)}</query>`).join('')}</grants>`
     : '<access_management>1</access_management><named_collection_control>1</named_collection_control>'
   return `    <${name}>
       <password_sha256_hex>${passwordSha256}</password_sha256_hex>
