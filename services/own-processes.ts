@@ -77,6 +77,29 @@ export function createOwnProcesses(deps: {
   }
 }
 
+/** Keys of stores, each with the verifier's own one. */
+const VERIFIER_KEYS = {
+  EBB_POSTGRES_URL: 'EBB_VERIFIER_POSTGRES_URL',
+  EBB_KEYRING_URL: 'EBB_VERIFIER_KEYRING_URL',
+  EBB_CLICKHOUSE_URL: 'EBB_VERIFIER_CLICKHOUSE_URL',
+} as const
+
+/**
+ * The verifier's credentials reach the verifier alone, and it gets nobody else's: who looks whether rows are gone cannot make
+ * them go, and who erases cannot write what the verifier writes.
+ */
+export function withOwnCredentials(
+  kind: ProcessKind,
+  environment: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  const given = { ...environment }
+  for (const [key, own] of Object.entries(VERIFIER_KEYS)) {
+    if (kind !== 'verifier') delete given[own]
+    else if (given[own]) given[key] = given[own]
+  }
+  return given
+}
+
 async function startOne(
   options: ProcessOptions,
   deps: {
@@ -94,7 +117,7 @@ async function startOne(
   // Ports are fixed here, not by the process: after a crash it must come back where its clients look for it.
   const metricsPort = await deps.ports.take(0)
   const environment: Record<string, string | undefined> = {
-    ...deps.environment,
+    ...withOwnCredentials(options.kind, deps.environment),
     EBB_METRICS_PORT: String(metricsPort),
     ...options.environment,
   }

@@ -77,7 +77,10 @@ describe('what bi may have analysed', () => {
 
 /** `s3(<arguments>)` as EXPLAIN AST prints it. */
 const s3 = (...args: string[][]) =>
-  ast(['Asterisk'], ['Function s3 (children 1)', ' ExpressionList', ...args.flat().map((line) => `  ${line}`)])
+  ast(
+    ['Asterisk'],
+    ['Function s3 (children 1)', ' ExpressionList', ...args.flat().map((line) => `  ${line}`)],
+  )
 const pair = (key: string, value = "Literal 'x'") => [
   'Function equals (children 1)',
   ' ExpressionList (children 2)',

@@ -37,7 +37,10 @@ export interface RestrictedUsers {
 export type RestrictedUser = User & { restriction: Restriction }
 export const isRestricted = (user: User): user is RestrictedUser => user.restriction !== undefined
 
-export async function createRestrictedUsers(engine: Engine, users: readonly User[]): Promise<RestrictedUsers> {
+export async function createRestrictedUsers(
+  engine: Engine,
+  users: readonly User[],
+): Promise<RestrictedUsers> {
   const lanes = new Map(
     users.filter(isRestricted).map(({ name, restriction }) => {
       const limit = limitConcurrency(restriction.atOnce, MAX_WAITING)

@@ -51,7 +51,9 @@ const VERIFIER: Restriction = {
     'GRANT SELECT ON *.*',
     ...['system.*', 'ebb_restricted.*', 'bi.*', 'bi_*.*'].map((tables) => `REVOKE SELECT ON ${tables}`),
     ...VERIFIER_SYSTEM_TABLES.map((table) => `GRANT SELECT ON system.${table}`),
-    ...['READ ON S3', 'CREATE TEMPORARY TABLE ON *.*', 'NAMED COLLECTION ON ebb_s3_*'].map((right) => `GRANT ${right}`),
+    ...['READ ON S3', 'CREATE TEMPORARY TABLE ON *.*', 'NAMED COLLECTION ON ebb_s3_*'].map(
+      (right) => `GRANT ${right}`,
+    ),
   ],
   opens: (database) => !NOT_OF_EBB.test(database),
   systemTables: new Set(VERIFIER_SYSTEM_TABLES),
