@@ -100,6 +100,7 @@ async function demo(): Promise<boolean> {
   const platform = await startPlatform({
     home,
     fresh: true,
+    brief: true,
     ports: 'preferred',
     environment: { ...process.env, ...DEMO_TIMES },
     onProgress: (line) => say(`  ${line}`),

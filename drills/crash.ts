@@ -56,6 +56,7 @@ say(`seed ${seed}, ${kills} faults${values.break ? `, with ingest broken on purp
 const platform = await startPlatform({
   home,
   ports: 'free',
+  brief: true,
   only: ['kafka', 'clickhouse', 'postgres', 's3'],
   environment: { ...process.env, EBB_FAULT: `@${faultFile}`, EBB_LOG_LEVEL: 'warn' },
   processes: [
