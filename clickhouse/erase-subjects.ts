@@ -5,6 +5,7 @@ import { askRows, awaitPartsGone } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 import { dropSetAsideParts } from './drop-set-aside-parts.ts'
 import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT } from './erase-tokens.ts'
+import { forgetForeignMutations } from './forget-mutations.ts'
 import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
 /** What one table's deletion leaves behind as evidence. */
@@ -47,6 +48,7 @@ export async function eraseSubjects(
   await deleteRows(client, batch, giveUpAt)
   const deletions = await readEvidence(client, batch)
   await dropSetAsideParts(client, PERSONAL_TABLES)
+  await forgetForeignMutations(client, PERSONAL_TABLES)
   await dropTokens(client, batch)
   await awaitPartsGone(client, [...SUBJECT_TABLES, 'erase_tokens'], giveUpAt - Date.now())
   return deletions

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import type { AppDay } from './affected-days.ts'
 import { askRows } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
@@ -106,6 +107,7 @@ async function replacePartitions(
 }
 
 async function emptyStaging(client: ClickHouseClient, days: readonly string[]): Promise<void> {
+  if (isLeftOut('staging-partitions')) return
   const tables = DAY_MARTS.map(({ staging }) => staging)
   const held = await findPartitions(client, tables, days.map(idOf))
   for (const table of tables) {

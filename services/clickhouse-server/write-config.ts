@@ -10,27 +10,19 @@ export function writeConfig(dataPath: string, users: User[], memoryBytes: number
   const folder = join(dataPath, 'ebb-config')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const usersFile = join(folder, 'users.xml')
-  const backups = join(dataPath, 'ebb-backups')
-  mkdirSync(backups, { recursive: true, mode: 0o700 })
   writeFileSync(usersFile, usersXml(users), { mode: 0o600 })
   const file = join(folder, 'config.xml')
-  writeFileSync(file, configXml(usersFile, backups, memoryBytes), { mode: 0o600 })
+  writeFileSync(file, configXml(usersFile, memoryBytes), { mode: 0o600 })
   return file
 }
 
 const escapeXml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
-function configXml(usersFile: string, backups: string, memoryBytes: number): string {
+function configXml(usersFile: string, memoryBytes: number): string {
   return `<clickhouse>
   <logger><level>none</level></logger>
   <users_config>${escapeXml(usersFile)}</users_config>
-  <backups>
-    <allowed_path>${escapeXml(backups)}</allowed_path>
-    <allowed_disk>backups</allowed_disk>
-  </backups>
-  <storage_configuration>
-    <disks><backups><type>local</type><path>${escapeXml(backups)}/</path></backups></disks>
-  </storage_configuration>
+  <!-- No place for BACKUP on this disk: such a copy would outlive every erasure. Ebb's own go to S3, where they expire. -->
   <!-- Erasure waits until the old parts have left the disk. -->
   <merge_tree>
     <old_parts_lifetime>1</old_parts_lifetime>
