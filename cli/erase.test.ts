@@ -59,6 +59,7 @@ describe('what is shown of a request', () => {
       state: 'stuck',
       stage: 'waiting for the shared erasure',
       blockedStore: 's3/archive',
+      unreachable: true,
       dueMs: 0,
       done: [{ stage: 'blocking', outcome: 'collection and use have stopped' }],
       certificates: [],
