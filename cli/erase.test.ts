@@ -66,6 +66,7 @@ describe('what is shown of a request', () => {
     })
     expect(lines.join('\n')).toContain('✓ blocking')
     expect(lines.join('\n')).toContain(`ebb erase retry ${request.requestId}`)
+    expect(lines.join('\n')).toContain(`ebb erase partial ${request.requestId}`)
     expect(describeStatus(request, undefined).at(-1)).toContain('no answer')
   })
 })
