@@ -76,6 +76,24 @@ describe('receipts of a certificate', () => {
     expect(said(build(rows, ['s3/archive'], true)).keyring).toBe('erased')
   })
 
+  test('name what the law keeps, in a partial certificate as well', () => {
+    const hold = {
+      hold_id: '0d6f5c0e-6a0b-4a41-9a3e-0c4e41f7a001',
+      fields: ['email'],
+      article: 'GDPR Art. 17(3)(e)',
+      until: new Date('2027-11-21T00:00:00Z'),
+    }
+    const rows = rowsWith(away('s3/archive'))
+    const reached = { unreachable: ['s3/archive'], keysGone: false }
+    expect(buildReceipts({ rows, holds: [hold] }, request, NOW, reached).at(-1)).toEqual({
+      outcome: 'retained',
+      store: `postgres/legal_holds/${hold.hold_id}`,
+      what: 'fields email',
+      article: hold.article,
+      until: '2027-11-21T00:00:00Z',
+    })
+  })
+
   test('do not believe a store to be away that answers, nor erased what nobody says it is', () => {
     const claimed = rowsWith(away('s3/archive'), away('clickhouse/events'))
     expect(code(() => build(claimed, ['clickhouse/events', 'clickhouse/aggregates']))).toBe('store_answers')
