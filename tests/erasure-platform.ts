@@ -33,7 +33,7 @@ export interface ErasurePlatform {
 }
 
 const SHORT_TIMES = {
-  EBB_LEASE_S: '1',
+  EBB_LEASE_S: '3',
   EBB_ERASE_BATCH_S: '0.2',
   EBB_SUPPRESS_S: '5',
   EBB_EVENTS_RETENTION_S: '10',

@@ -53,7 +53,7 @@ export async function startDrillPlatform(options: {
       EBB_REPORTS_FOLDER: join(home, 'reports'),
       EBB_ERASE_GRACE_S: '0',
       EBB_ERASE_BATCH_S: '3',
-      EBB_LEASE_S: '2',
+      EBB_LEASE_S: '5',
       EBB_EVENTS_RETENTION_S: String(horizons.eventsS),
       EBB_BACKUP_RETENTION_S: String(horizons.backupS),
       EBB_KEYRING_BACKUP_RETENTION_S: String(horizons.keyringBackupS),
