@@ -9,6 +9,7 @@ import {
   claimBatch,
   enqueueRequests,
   finishBatch,
+  noteUnreachable,
   readBatch,
   readReceipts,
   writeReceipts,
@@ -24,7 +25,7 @@ import {
   submitErasure,
   writeSealed,
 } from '../../postgres/privacy-requests.ts'
-import type { NewErasure } from '../../schemas/erasure.ts'
+import type { NewErasure, StoreReceipt } from '../../schemas/erasure.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
@@ -181,6 +182,42 @@ describe('the queue', () => {
     await writeReceipts(postgres, { batchId, requestIds: [requestId] }, { ...receipt, ids: ['x@1'] })
     expect(await readReceipts(postgres, requestId)).toEqual([receipt])
     expect(await readBatch(postgres, batchId)).toBeNull()
+  })
+})
+
+describe('a store out of reach', () => {
+  it('is noted since it was given up first, until an erasure takes the note away', async () => {
+    const ids = await Promise.all(['away-1', 'away-2'].map((id) => submit(wishOf(id))))
+    const requestIds = ids.map(({ requestId }) => requestId)
+    const batch = () => ({ batchId: randomUUID(), requestIds })
+    const stores = ['clickhouse/events', 's3/archive']
+    const read = () => readReceipts(postgres, requestIds[1]!)
+    await noteUnreachable(postgres, batch(), [])
+    expect(await read()).toEqual([])
+    await noteUnreachable(postgres, batch(), stores)
+    const first = await read()
+    expect(first.map(({ store, outcome }) => [store, outcome])).toEqual(
+      stores.map((store) => [store, 'unreachable']),
+    )
+    await noteUnreachable(postgres, batch(), stores)
+    expect(await read()).toEqual(first)
+
+    const receipt = {
+      store: 's3/archive',
+      outcome: 'erased' as const,
+      method: 'rewritten' as const,
+      atMs: Date.now(),
+      ids: ['x@1'],
+      evidenceHash: 'a'.repeat(64),
+    } satisfies StoreReceipt
+    await writeReceipts(postgres, batch(), receipt)
+    expect(await read()).toEqual([first[0], receipt])
+    // Away again: since now, and what was erased before is no answer.
+    await noteUnreachable(postgres, batch(), stores)
+    const [events, archive] = await read()
+    expect(events).toEqual(first[0])
+    expect(archive).toMatchObject({ outcome: 'unreachable', ids: [], evidenceHash: '' })
+    expect(archive!.atMs).toBeGreaterThan(first[1]!.atMs)
   })
 })
 
