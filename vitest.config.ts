@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // Three tiers: units beside their code, integration on real engines, whole paths end to end.
-// Files that need engines run two at a time: each has a stage of its own, and much of their time is waiting.
+// Integration files run two at a time: each has a stage of its own, and much of their time is waiting. Those that start a platform
+// of their own run one at a time. Limits are for what hangs: a machine that is busy with something else is three times slower.
 export default defineConfig({
   test: {
     projects: [
@@ -18,8 +19,8 @@ export default defineConfig({
           include: ['tests/int/**/*.test.ts'],
           globalSetup: ['tests/engines.ts'],
           maxWorkers: 2,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -27,10 +28,9 @@ export default defineConfig({
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
           globalSetup: ['tests/engines.ts'],
-          maxWorkers: 2,
-          maxConcurrency: 2,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          maxWorkers: 1,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

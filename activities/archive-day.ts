@@ -1,4 +1,4 @@
-import { countArchived, countRawDay, writeArchiveDay } from '../clickhouse/archive-files.ts'
+import { countArchived, readRawDay, writeArchiveDay } from '../clickhouse/archive-files.ts'
 import type { ClickHouseClient } from '../clickhouse/client.ts'
 import { withAdvisoryLock } from '../postgres/advisory-lock.ts'
 import type { Postgres } from '../postgres/client.ts'
@@ -41,8 +41,8 @@ export async function archiveDay(
     await refuseWhileErasing(deps.postgres)
     const prefix = `day=${day}/`
     const before = new Set((await listVersions(s3, 'archive', prefix)).map((one) => one.versionId))
-    const rawBefore = await countRawDay(clickhouse, day)
-    await writeArchiveDay(clickhouse, collection, day)
+    const rawBefore = await readRawDay(clickhouse, day)
+    await writeArchiveDay(clickhouse, collection, day, rawBefore.buckets)
     // Buckets that had rows at an earlier run and have none any more.
     const written = (await listVersions(s3, 'archive', prefix)).filter((one) => one.isLatest)
     for (const stale of written.filter((one) => before.has(one.versionId))) {
@@ -50,10 +50,10 @@ export async function archiveDay(
     }
     await purgeOldVersions(s3, 'archive', prefix)
     const rows = await countArchived(clickhouse, collection, archiveKey(day, '*'))
-    const rawAfter = await countRawDay(clickhouse, day)
+    const rawAfter = await readRawDay(clickhouse, day)
     // Late events may come in meanwhile.
-    if (rows < rawBefore || rows > rawAfter) {
-      throw new EbbError('archive_incomplete', `the archive of ${day} has ${rows} rows, raw ${rawAfter}`)
+    if (rows < rawBefore.rows || rows > rawAfter.rows) {
+      throw new EbbError('archive_incomplete', `the archive of ${day} has ${rows} rows, raw ${rawAfter.rows}`)
     }
     await requireHeld()
     return { day, rows, files: written.filter((one) => !before.has(one.versionId)).length }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../certificates/canonical-json.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
 import { type DestroyDeps, destroySecrets } from '../postgres/destroy-secrets.ts'
-import { rewriteTable } from '../postgres/erase-vault.ts'
+import { rewriteTables } from '../postgres/erase-vault.ts'
 import { writeReceipts } from '../postgres/erasure-queue.ts'
 import { readTargets } from '../postgres/erasure-targets.ts'
 import type { Keyring } from '../postgres/keyring.ts'
@@ -48,6 +48,6 @@ export function createKeyDestroyer(
 ): (id: string) => Promise<void> {
   return gatherCalls<string>(WINDOW_MS, async (ids) => {
     await destroySecrets(deps, ids)
-    for (const table of ['privacy_requests', 'legal_holds']) await rewriteTable(deps.postgres, table)
+    await rewriteTables(deps.postgres, ['privacy_requests', 'legal_holds'])
   })
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../certificates/canonical-json.ts'
 import type { Postgres } from '../postgres/client.ts'
-import { countVaultRows, deleteVaultRows, rewriteTable } from '../postgres/erase-vault.ts'
+import { countVaultRows, deleteVaultRows, rewriteTables } from '../postgres/erase-vault.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import { DATA_MAP } from '../schemas/data-map.ts'
@@ -20,13 +20,16 @@ export function createVaultEraser(deps: { postgres: Postgres; now(): number }): 
     store: 'postgres/vault',
     async erase({ targets }) {
       const subjectIds = targets.flatMap((target) => target.subjectIds)
-      const evidence: { table: string; deleted: number; before: string; after: string }[] = []
+      const deletions = new Map<string, number>()
       for (const { table, columns } of tables) {
-        const deleted = await deleteVaultRows(postgres, table, columns, subjectIds)
+        deletions.set(table, await deleteVaultRows(postgres, table, columns, subjectIds))
         faultPoint('vault.deleted')
-        const { before, after } = await rewriteTable(postgres, table)
-        evidence.push({ table, deleted, before, after })
       }
+      const rewritten = await rewriteTables(
+        postgres,
+        tables.map(({ table }) => table),
+      )
+      const evidence = rewritten.map((one) => ({ ...one, deleted: deletions.get(one.table) ?? 0 }))
       for (const { table, columns } of tables) {
         const left = await countVaultRows(postgres, table, columns, subjectIds)
         if (left > 0) throw new EbbError('rows_remain', `${left} rows remain in ${table}`)

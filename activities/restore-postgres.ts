@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { createPostgres } from '../postgres/client.ts'
-import { countVaultRows, deleteVaultRows, rewriteTable } from '../postgres/erase-vault.ts'
+import { countVaultRows, deleteVaultRows, rewriteTables } from '../postgres/erase-vault.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { readCatalog } from '../s3/backup-catalog.ts'
 import type { S3 } from '../s3/client.ts'
@@ -134,10 +134,14 @@ export async function eraseFromRestored(
     const ids = [
       ...new Set([...journal.flatMap((entry) => entry.subjectIds), ...found.map((row) => row.subject_id)]),
     ]
+    const tables = vaultTables(DATA_MAP)
     let rows = 0
-    for (const { table, columns } of vaultTables(DATA_MAP)) {
-      rows += await deleteVaultRows(postgres, table, columns, ids)
-      await rewriteTable(postgres, table)
+    for (const { table, columns } of tables) rows += await deleteVaultRows(postgres, table, columns, ids)
+    await rewriteTables(
+      postgres,
+      tables.map(({ table }) => table),
+    )
+    for (const { table, columns } of tables) {
       if ((await countVaultRows(postgres, table, columns, ids)) > 0) {
         throw new EbbError('rows_remain', `rows remain in ${table}`)
       }

@@ -1,6 +1,12 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client'
 import type { TransactingPostgres } from '../postgres/client.ts'
-import { claimBatch, finishBatch, type QueuedBatch, readBatch } from '../postgres/erasure-queue.ts'
+import {
+  claimBatch,
+  finishBatch,
+  noteUnreachable,
+  type QueuedBatch,
+  readBatch,
+} from '../postgres/erasure-queue.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { ErasureBatchActivities } from '../schemas/erasure.ts'
 import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../schemas/erasure-messages.ts'
@@ -23,6 +29,8 @@ export function createSettleBatch(
 ): ErasureBatchActivities['settleBatch'] {
   return async ({ batchId, blocked }) => {
     const batch = await requireBatch(postgres, batchId)
+    // Before anybody is told: whoever asks for a partial certificate then finds since when.
+    if (batch.stage === 'erase') await noteUnreachable(postgres, batch, blocked)
     await beatWhile(() => tellAll(client, batch, { stage: batch.stage, blocked }))
     await finishBatch(postgres, batchId)
   }

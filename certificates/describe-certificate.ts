@@ -18,8 +18,8 @@ const HEADS: Record<CertificateKind, { title: string; lead: string }> = {
     lead: 'A reader that is not the eraser has looked into every place where we keep data, and found nothing of yours but what is listed here. Backup copies expire by the dates below; you will get a second certificate when the last one is gone.',
   },
   partial: {
-    title: 'Part of your data is erased',
-    lead: 'Some places could not be reached yet. We keep trying, and you will get a certificate when they are done. Each place is listed below.',
+    title: 'Your erasure is not complete yet',
+    lead: 'Some of the places where we keep data did not answer: they are listed first, and may still hold something of yours. A reader that is not the eraser has looked into all the others and found nothing of yours there but what is listed here. We go on trying. When every place was reached, this certificate is withdrawn in the public log and another one takes its place, which also says when the last backup copy expires.',
   },
   closed: {
     title: 'Your erasure is complete',
@@ -52,6 +52,7 @@ const REASONS = {
   'restored-copy-found': 'Data that should have been erased came back out of a copy.',
   'issued-in-error': 'It was issued by mistake.',
   'hold-released': 'Data that had to be kept has now been erased too.',
+  replaced: 'It named places that had not been reached. A newer certificate says what became of them.',
   rotation: 'A new key takes its place, as planned.',
   compromise: 'Somebody else may have used it.',
 } as const
@@ -112,13 +113,14 @@ function describeStores({
       : `${what} (${store}): gone by ${readableTime(expiresBy)}`,
   )
   return [
+    { heading: 'Not reached yet', note: 'These places did not answer:', rows: rows('unreachable') },
+    { heading: 'Still to be done', note: 'This comes last, for a reason:', rows: rows('waiting') },
     { heading: 'Erased', note: 'From each of these places:', rows: rows('erased') },
     {
       heading: 'Kept, because the law says so',
       note: 'This stays, and is used for nothing else:',
       rows: rows('retained'),
     },
-    { heading: 'Not reached yet', note: 'These places did not answer:', rows: rows('unreachable') },
     {
       heading: 'Copies that expire',
       note: 'Nobody can delete from these one by one; they end as a whole:',
@@ -128,7 +130,10 @@ function describeStores({
 }
 
 function describeReceipt(receipt: Receipt): string {
-  const said = receipt.assertedBy ? `; this is the word of ${receipt.assertedBy}, which we cannot check` : ''
+  const said =
+    'assertedBy' in receipt && receipt.assertedBy
+      ? `; this is the word of ${receipt.assertedBy}, which we cannot check`
+      : ''
   switch (receipt.outcome) {
     case 'erased':
       return `${receipt.store}: ${METHODS[receipt.method]}, ${readableTime(receipt.at)}${said}`
@@ -136,6 +141,8 @@ function describeReceipt(receipt: Receipt): string {
       return `${receipt.store}: ${receipt.what}, until ${readableTime(receipt.until)} (${receipt.article})${said}`
     case 'unreachable':
       return `${receipt.store}: since ${readableTime(receipt.since)}${said}`
+    case 'waiting':
+      return `${receipt.store}: once ${receipt.after.join(', ')} is erased`
   }
 }
 

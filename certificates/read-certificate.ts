@@ -61,14 +61,17 @@ export function checkData(certificate: CertificateBody): void {
   if (!('receipts' in certificate)) return
   const { receipts, horizons } = certificate
   refuseRepeats(receipts.map((receipt) => receipt.store))
-  const unreachable = receipts.some((receipt) => receipt.outcome === 'unreachable')
-  if (unreachable !== (kind === 'partial')) throw data('a store was unreachable if and only if it is partial')
+  const unreachable = receipts.flatMap(({ outcome, store }) => (outcome === 'unreachable' ? store : []))
+  if (unreachable.length > 0 !== (kind === 'partial'))
+    throw data('a store was unreachable if and only if it is partial')
   for (const receipt of receipts) {
     if (receipt.outcome === 'erased' && receipt.at > issuedAt) throw data('erased after it was certified')
     if (receipt.outcome === 'retained' && receipt.until <= issuedAt)
       throw data('retained until a day already past')
     if (receipt.outcome === 'unreachable' && receipt.since > issuedAt)
       throw data('unreachable from a later day')
+    if (receipt.outcome === 'waiting' && !receipt.after.every((store) => unreachable.includes(store)))
+      throw data('waiting for a store that was reached')
   }
   if (horizons.some(({ goneAt }) => goneAt !== undefined && goneAt > issuedAt))
     throw data('gone after it was certified')

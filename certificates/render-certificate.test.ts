@@ -9,6 +9,7 @@ import {
   refusalBody,
   retirementBody,
   supersessionBody,
+  waitingBody,
 } from '../tests/vectors/sample-log.ts'
 import { describeCertificate } from './describe-certificate.ts'
 import { renderHtml, renderMarkdown } from './render-certificate.ts'
@@ -46,6 +47,17 @@ test('what is kept stands on the page with its article and its end, and whose wo
   )
   expect(text).toContain('the word of Mailer Inc, which we cannot check')
   expect(text).toContain('nightly backups (s3/ebb-backups): gone by 28 November 2026, 09:00 UTC')
+})
+
+test('a partial one names what was not reached before anything else, and never says that it is complete', () => {
+  const described = page(waitingBody())
+  expect(described.title).toBe('Your erasure is not complete yet')
+  expect(described.sections[0]).toMatchObject({ heading: 'Not reached yet' })
+  const text = renderMarkdown(described)
+  expect(text).toContain('processor/ads: since 21 November 2026, 09:01 UTC')
+  expect(text).toContain('keyring: once processor/ads is erased')
+  expect(text).not.toMatch(/is erased from our systems|is complete\b/)
+  expect(renderHtml(described)).toContain('may still hold something of yours')
 })
 
 test('a closing says when each copy was found gone', () => {

@@ -16,9 +16,9 @@ export interface DemoErasure {
   rowsErased: number
 }
 
-/** Short times, so that one erasure fits into a demo: collectors know of a block within a second. Nothing is left out. */
+/** Short times, so that one erasure fits into a demo: collectors know of a block within three seconds. Nothing is left out. */
 export const DEMO_TIMES = {
-  EBB_LEASE_S: '1',
+  EBB_LEASE_S: '3',
   EBB_ERASE_BATCH_S: '0',
 } as const
 

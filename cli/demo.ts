@@ -76,7 +76,7 @@ async function sendDay(
     },
   })
   let stored = await countStored(clients.client)
-  for (let waited = 0; stored < totals.accepted && waited < 30_000; waited += 100) {
+  for (let waited = 0; stored < totals.accepted && waited < 180_000; waited += 100) {
     await sleep(100)
     stored = await countStored(clients.client)
   }
@@ -100,6 +100,7 @@ async function demo(): Promise<boolean> {
   const platform = await startPlatform({
     home,
     fresh: true,
+    brief: true,
     ports: 'preferred',
     environment: { ...process.env, ...DEMO_TIMES },
     onProgress: (line) => say(`  ${line}`),

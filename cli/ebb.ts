@@ -23,7 +23,11 @@ const VERBS = [
     summary: 'bring back a backup, without those who were erased since',
   },
   { name: 'verify', file: './verify.ts', summary: 'verify a certificate of erasure, offline' },
-  { name: 'log', file: './log.ts', summary: 'audit the log of certificates, show or retire its keys' },
+  {
+    name: 'log',
+    file: './log.ts',
+    summary: 'audit the log of certificates, prove one anew, its keys',
+  },
 ] as const
 
 async function main(argv: string[]): Promise<void> {

@@ -59,12 +59,14 @@ describe('what is shown of a request', () => {
       state: 'stuck',
       stage: 'waiting for the shared erasure',
       blockedStore: 's3/archive',
+      unreachable: true,
       dueMs: 0,
       done: [{ stage: 'blocking', outcome: 'collection and use have stopped' }],
       certificates: [],
     })
     expect(lines.join('\n')).toContain('✓ blocking')
     expect(lines.join('\n')).toContain(`ebb erase retry ${request.requestId}`)
+    expect(lines.join('\n')).toContain(`ebb erase partial ${request.requestId}`)
     expect(describeStatus(request, undefined).at(-1)).toContain('no answer')
   })
 })

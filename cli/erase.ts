@@ -56,8 +56,7 @@ function defineReading(erase: Command): void {
     .argument('<request>', 'request id', parseId)
     .option('--out <folder>', 'write certificate, proof, page and keys there')
     .action(async (requestId: string, options: { out?: string }, command: Command) => {
-      // `erase` itself has an option of this name, which takes it first.
-      const out = options.out ?? (command.optsWithGlobals() as { out?: string }).out
+      const out = outOf(options, command)
       await withOffice(async (office) => {
         const { showStatus } = await import('./submit-erasure.ts')
         await showStatus(office, requestId, { out, say })
@@ -128,6 +127,14 @@ function defineAnswers(erase: Command): void {
         return 'released'
       }),
     )
+  answer('partial', 'certify what is erased while a store is out of reach, and name the store')
+    .option('--out <folder>', 'write certificate, proof, page and keys there')
+    .action((requestId: string, options: { out?: string }, command: Command) =>
+      act('partial', requestId, async (office) => {
+        const { certifyPartial } = await import('./submit-erasure.ts')
+        return await certifyPartial(office, requestId, outOf(options, command))
+      }),
+    )
   answer(
     'retry',
     'try the store now that a request is blocked on; starts a saga again that was ended',
@@ -137,6 +144,11 @@ function defineAnswers(erase: Command): void {
       return await retryRequest(office, requestId)
     }),
   )
+}
+
+/** `erase` itself has an option of this name, which takes it first. */
+function outOf(options: { out?: string }, command: Command): string | undefined {
+  return options.out ?? (command.optsWithGlobals() as { out?: string }).out
 }
 
 async function withOffice(work: (office: PrivacyOffice) => Promise<void>): Promise<void> {

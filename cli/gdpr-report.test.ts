@@ -9,6 +9,7 @@ const REPORT: GdprMonth = {
   received: 4,
   processed: 3,
   pending: 1,
+  partial: 1,
   overdue: 1,
   carriedOver: 2,
   states: [
@@ -27,6 +28,14 @@ const REPORT: GdprMonth = {
       issuedAt: '2026-11-20T10:00:00.000Z',
       superseded: true,
     },
+    {
+      requestId: '1f4d1f0a-2f0e-4a57-8a57-54c6a2a8a001',
+      kind: 'partial',
+      digest: 'b'.repeat(64),
+      logIndex: 18,
+      issuedAt: '2026-11-20T11:00:00.000Z',
+      superseded: false,
+    },
   ],
   refusals: [{ article: 'GDPR Art. 12(5)', requests: 1 }],
 }
@@ -44,6 +53,9 @@ test('The report has each figure, the refusals by article and the certificates w
   for (const line of [
     'Requests received          4',
     'Pending                    1',
+    'Of them partly certified   1',
+    'Certificates issued        2',
+    'Partial ones among them    1',
     'Average processing time    1 min 35 s',
     'Worst processing time      1 d 2 h',
     'Subjects erased            5',

@@ -62,14 +62,20 @@ export function gdprFigures(report: GdprMonth): [name: string, value: string][] 
     ['Requests received', formatCount(report.received)],
     ['Processed', formatCount(report.processed)],
     ['Pending', formatCount(report.pending)],
+    ['Of them partly certified', formatCount(report.partial)],
     ['Past their deadline', formatCount(report.overdue)],
     ['Carried over from before', formatCount(report.carriedOver)],
     ['Average processing time', formatDuration(report.averageProcessingMs)],
     ['Worst processing time', formatDuration(report.worstProcessingMs)],
     ['Subjects erased', formatCount(report.erasedSubjects)],
     ['Certificates issued', formatCount(report.certificates.length)],
+    ['Partial ones among them', formatCount(report.certificates.filter(isPartial).length)],
     ['Requests refused', formatCount(report.refusals.reduce((sum, { requests }) => sum + requests, 0))],
   ]
+}
+
+function isPartial({ kind }: { kind: string }): boolean {
+  return kind === 'partial'
 }
 
 export function renderGdprText(report: GdprMonth): string {

@@ -12,9 +12,10 @@ import { createWitnessClient } from '../workers/verifier/ask-witness.ts'
 import { auditLog } from '../workers/verifier/audit-log.ts'
 import { createLogWriter } from '../workers/verifier/log-writer.ts'
 import { retireKey } from '../workers/verifier/retire-key.ts'
+import { proveCertificate } from './prove-certificate.ts'
 import type { DefineVerb } from './verb.ts'
 
-/** `ebb log audit|key|retire-key`: the transparency log of certificates. */
+/** `ebb log audit|key|prove|retire-key`: the transparency log of certificates. */
 export const define: DefineVerb = (log) => {
   log
     .command('audit')
@@ -32,6 +33,20 @@ export const define: DefineVerb = (log) => {
     .action(async () => {
       const { config } = await readPlatformConfig()
       process.stdout.write(await readKeys(config))
+    })
+  log
+    .command('prove')
+    .description("write a certificate's proof anew, as of now, with the entries behind it")
+    .argument('<certificate>', 'certificate.json')
+    .action(async (certificate: string) => {
+      const { config } = await readPlatformConfig()
+      const s3 = createS3(config)
+      try {
+        const made = await proveCertificate(s3, await readKeys(config), certificate)
+        process.stdout.write(`leaf ${made.index} of ${made.size}: ${made.proof}, ${made.leaves}\n`)
+      } finally {
+        s3.close()
+      }
     })
   defineRetireKey(log)
 }

@@ -55,6 +55,8 @@ export async function awaitAnswer(
 
 export function reportWritten(written: WrittenCertificate, say: Say): void {
   say(`${written.kind} at index ${written.logIndex} of the log, written to ${written.folder}/`)
+  if (written.kind === 'partial')
+    say('it is no certificate of a complete erasure: certificate.md names what was not reached')
   say(`verify it anywhere, offline:\n  ${written.verifyCommand}`)
 }
 
@@ -85,6 +87,7 @@ export function describeStatus(request: PrivacyRequest, saga: ErasureStatus | un
   ]
   if (request.stuckStore)
     lines.push(`  waits for ${request.stuckStore}: ebb erase retry ${request.requestId}`)
+  if (saga?.unreachable) lines.push(`  certify the rest: ebb erase partial ${request.requestId}`)
   if (request.article) lines.push(`  refused by ${request.article}`)
   if (saga) {
     lines.push(...saga.done.map((step) => `  ✓ ${step.stage}: ${step.outcome}`), `  now: ${saga.stage}`)
@@ -107,6 +110,21 @@ export async function retryRequest(office: PrivacyOffice, requestId: string): Pr
     await office.erasures.start(requestId)
     return 'started again'
   }
+}
+
+/** What is erased, signed and logged, with the stores that gave no answer. The saga goes on trying. */
+export async function certifyPartial(
+  office: PrivacyOffice,
+  requestId: string,
+  out: string | undefined,
+): Promise<string> {
+  const { logIndex, unreachable } = await office.actions.certifyPartial(requestId)
+  const lines = [
+    `partial certificate at index ${logIndex} of the log; not reached: ${unreachable.join(', ')}`,
+  ]
+  if (out === undefined) lines.push(`write it with: ebb erase status ${requestId} --out <folder>`)
+  else reportWritten(await writeCertificate(office, requestId, out), (line) => lines.push(line))
+  return lines.join('\n')
 }
 
 /** undefined: it has ended and is forgotten, or nobody answers; Postgres knows enough then. */

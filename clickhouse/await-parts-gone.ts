@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import type { ClickHouseClient } from './client.ts'
 
-const LOOK_MS = 200
+/** Old parts stay a second at least, on most servers for a minute and more. */
+const FIRST_LOOK_MS = 200
+const LAST_LOOK_MS = 1_000
 
 /** Asks one question of a server and gives its rows, counts as numbers. */
 export async function askRows<T>(
@@ -53,12 +55,14 @@ export async function awaitPartsGone(
   tables: readonly string[],
   patienceMs: number,
 ): Promise<void> {
-  for (const giveUpAt = Date.now() + patienceMs; ; await sleep(LOOK_MS)) {
+  const giveUpAt = Date.now() + patienceMs
+  for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LAST_LOOK_MS, pauseMs * 1.25)) {
     const [row] = await askRows<{ n: number }>(client, `SELECT count() AS n FROM (${OUTDATED_PARTS})`, {
       tables,
     })
     if (row?.n === 0) return
     if (Date.now() > giveUpAt)
       throw new EbbError('parts_remain', `${row?.n} replaced parts are still on the disk`)
+    await sleep(pauseMs)
   }
 }

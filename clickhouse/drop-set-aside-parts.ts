@@ -37,23 +37,25 @@ export async function findFrozenParts(
   client: ClickHouseClient,
   tables: readonly string[],
 ): Promise<{ table: string; name: string }[]> {
-  const disks = await askRows<{ path: string }>(
-    client,
-    `SELECT DISTINCT disk_path AS path FROM (SELECT path AS disk_path FROM system.disks WHERE type = 'Local')`,
-  )
-  const known = await askRows<{ table: string; uuid: string }>(
-    client,
-    `SELECT name AS table, toString(uuid) AS uuid FROM system.tables
-     WHERE database = currentDatabase() AND name IN ({tables:Array(String)})`,
-    { tables },
-  )
+  const [disks, known] = await Promise.all([
+    askRows<{ path: string }>(
+      client,
+      `SELECT DISTINCT disk_path AS path FROM (SELECT path AS disk_path FROM system.disks WHERE type = 'Local')`,
+    ),
+    askRows<{ table: string; uuid: string }>(
+      client,
+      `SELECT name AS table, toString(uuid) AS uuid FROM system.tables
+       WHERE database = currentDatabase() AND name IN ({tables:Array(String)})`,
+      { tables },
+    ),
+  ])
+  const files = await Promise.all(disks.map(({ path }) => listShadow(client, path)))
   const found = new Map<string, { table: string; name: string }>()
-  for (const { path } of disks)
-    for (const file of await listShadow(client, path)) {
-      const [, name = '', uuid] = /\/shadow\/([^/]+)\/store\/[^/]+\/([^/]+)\//.exec(file) ?? []
-      const table = known.find((one) => one.uuid === uuid)?.table
-      if (table) found.set(`${table} ${name}`, { table, name })
-    }
+  for (const file of files.flat()) {
+    const [, name = '', uuid] = /\/shadow\/([^/]+)\/store\/[^/]+\/([^/]+)\//.exec(file) ?? []
+    const table = known.find((one) => one.uuid === uuid)?.table
+    if (table) found.set(`${table} ${name}`, { table, name })
+  }
   return [...found.values()]
 }
 

@@ -5,6 +5,7 @@ import { askRows, awaitPartsGone } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 import { dropSetAsideParts } from './drop-set-aside-parts.ts'
 import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT } from './erase-tokens.ts'
+import { forgetForeignMutations } from './forget-mutations.ts'
 import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
 /** What one table's deletion leaves behind as evidence. */
@@ -18,7 +19,9 @@ export interface TableDeletion {
   partsAfter: string[]
 }
 
-const LOOK_MS = 50
+/** A mutation of little is done at once; one of a year's parts is not asked after twenty times a second. */
+const FIRST_LOOK_MS = 25
+const LAST_LOOK_MS = 1_000
 const PATIENCE_MS = 30 * 60_000
 /** A mutation that ended and left rows is followed by another one; more tries would hide a writer that nobody stopped. */
 const MAX_MUTATIONS = 3
@@ -42,107 +45,108 @@ export async function eraseSubjects(
   const giveUpAt = Date.now() + patienceMs
   await putTokens(client, batch, tokens)
   await keepAffectedDays(client, batch)
-  const deletions = await Promise.all(
-    SUBJECT_TABLES.map((table) => deleteFrom(client, table, batch, giveUpAt)),
-  )
+  await deleteRows(client, batch, giveUpAt)
+  const deletions = await readEvidence(client, batch)
   await dropSetAsideParts(client, PERSONAL_TABLES)
+  await forgetForeignMutations(client, PERSONAL_TABLES)
   await dropTokens(client, batch)
   await awaitPartsGone(client, [...SUBJECT_TABLES, 'erase_tokens'], giveUpAt - Date.now())
   return deletions
 }
 
-async function deleteFrom(
-  client: ClickHouseClient,
-  table: string,
-  batch: string,
-  giveUpAt: number,
-): Promise<TableDeletion> {
-  for (let started = 0; ; ) {
-    await awaitMutations(client, table, batch, giveUpAt)
-    if ((await keepParts(client, table, batch)) === 0) return await readEvidence(client, table, batch)
-    if (started === MAX_MUTATIONS) throw new EbbError('rows_remain', `${table} keeps rows of erased people`)
-    await client.command({
-      query: `ALTER TABLE ${table} DELETE WHERE subject IN (SELECT token FROM erase_tokens WHERE batch = '${batch}')`,
-      // Replicated tables take a sub-select for one that could give another answer on each replica: this one does not.
-      clickhouse_settings: { mutations_sync: '0', allow_nondeterministic_mutations: 1 },
-    })
-    started++
+/** One mutation a table, side by side, until no table has rows of these people. */
+async function deleteRows(client: ClickHouseClient, batch: string, giveUpAt: number): Promise<void> {
+  for (let started = 0; ; started++) {
+    await awaitMutations(client, batch, giveUpAt)
+    const holding = await keepParts(client, batch)
+    if (holding.length === 0) return
+    if (started === MAX_MUTATIONS)
+      throw new EbbError('rows_remain', `${holding.join(', ')}: rows of erased people remain`)
+    await Promise.all(
+      holding.map((table) =>
+        client.command({
+          query: `ALTER TABLE ${table} DELETE WHERE subject IN (SELECT token FROM erase_tokens WHERE batch = '${batch}')`,
+          // Replicated tables take a sub-select for one that could give another answer on each replica: this one does not.
+          clickhouse_settings: { mutations_sync: '0', allow_nondeterministic_mutations: 1 },
+        }),
+      ),
+    )
   }
 }
 
 /** Waits for what this batch, or an earlier try of it, has begun. Not `mutations_sync`: a request that breaks off must find it again. */
-async function awaitMutations(
-  client: ClickHouseClient,
-  table: string,
-  batch: string,
-  giveUpAt: number,
-): Promise<void> {
-  for (;;) {
-    const open = (await readMutations(client, table, batch)).filter(({ is_done }) => is_done === 0)
-    if (open.length === 0) return
+async function awaitMutations(client: ClickHouseClient, batch: string, giveUpAt: number): Promise<void> {
+  for (let pauseMs = FIRST_LOOK_MS; ; pauseMs = Math.min(LAST_LOOK_MS, pauseMs * 1.5)) {
+    const open = (await readMutations(client, batch)).find(({ is_done }) => is_done === 0)
+    if (!open) return
     if (Date.now() > giveUpAt)
-      throw new EbbError('rows_remain', `${open[0]?.mutation_id} of ${table} is not done`)
-    await sleep(LOOK_MS)
+      throw new EbbError('rows_remain', `${open.mutation_id} of ${open.table} is not done`)
+    await sleep(pauseMs)
   }
 }
 
 interface Mutation {
+  table: string
   mutation_id: string
   is_done: number
   /** Parts written by it, or after it, have this number or a higher one. */
   version: number
 }
 
-async function readMutations(client: ClickHouseClient, table: string, batch: string): Promise<Mutation[]> {
+async function readMutations(client: ClickHouseClient, batch: string): Promise<Mutation[]> {
   return await askRows<Mutation>(
     client,
-    `SELECT mutation_id, is_done, arrayMin(block_numbers.number) AS version FROM system.mutations
-     WHERE database = currentDatabase() AND table = {table:String} AND NOT is_killed
-       AND position(command, {batch:String}) > 0 ORDER BY mutation_id`,
-    { table, batch },
+    `SELECT table, mutation_id, is_done, arrayMin(block_numbers.number) AS version FROM system.mutations
+     WHERE database = currentDatabase() AND table IN ({tables:Array(String)}) AND NOT is_killed
+       AND position(command, {batch:String}) > 0 ORDER BY table, mutation_id`,
+    { tables: SUBJECT_TABLES, batch },
   )
 }
 
-/** Notes the parts with rows of these people. @returns the number of rows. */
-async function keepParts(client: ClickHouseClient, table: string, batch: string): Promise<number> {
-  const parts = await askRows<{ part: string; rows: number }>(
-    client,
-    `SELECT _part AS part, count() AS rows FROM ${table}
-     WHERE subject IN (SELECT token FROM erase_tokens WHERE batch = {batch:String}) GROUP BY part`,
-    { batch },
+/** Notes the parts with rows of these people. @returns the tables that have any. */
+async function keepParts(client: ClickHouseClient, batch: string): Promise<string[]> {
+  const holding = SUBJECT_TABLES.map(
+    (table) => `SELECT DISTINCT '${table}' AS table, _part AS part FROM ${table}
+     WHERE subject IN (SELECT token FROM erase_tokens WHERE batch = {batch:String})`,
   )
-  if (parts.length === 0) return 0
+  const parts = await askRows<{ table: string; part: string }>(client, holding.join(' UNION ALL '), { batch })
+  if (parts.length === 0) return []
   await client.insert({
     table: 'erase_parts',
-    values: parts.map(({ part }) => ({ batch, table, part })),
+    values: parts.map((one) => ({ batch, ...one })),
     format: 'JSONEachRow',
     clickhouse_settings: REPEATABLE_INSERT,
   })
-  return parts.reduce((sum, { rows }) => sum + rows, 0)
+  return [...new Set(parts.map(({ table }) => table))]
 }
 
-async function readEvidence(client: ClickHouseClient, table: string, batch: string): Promise<TableDeletion> {
-  const mutations = await readMutations(client, table, batch)
-  const before = await askRows<{ part: string }>(
-    client,
-    'SELECT DISTINCT part FROM erase_parts WHERE batch = {batch:String} AND table = {table:String} ORDER BY part',
-    { batch, table },
-  )
-  const first = Math.min(...mutations.map(({ version }) => version))
-  const after = await askRows<{ name: string }>(
-    client,
-    `SELECT name FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active
-       AND data_version >= {first:Int64} AND partition_id IN ({partitions:Array(String)}) ORDER BY name`,
-    {
+async function readEvidence(client: ClickHouseClient, batch: string): Promise<TableDeletion[]> {
+  const [mutations, before, active] = await Promise.all([
+    readMutations(client, batch),
+    askRows<{ table: string; part: string }>(
+      client,
+      'SELECT DISTINCT table, part FROM erase_parts WHERE batch = {batch:String} ORDER BY table, part',
+      { batch },
+    ),
+    askRows<{ table: string; name: string; partition_id: string; data_version: number }>(
+      client,
+      `SELECT table, name, partition_id, data_version FROM system.parts
+       WHERE database = currentDatabase() AND table IN ({tables:Array(String)}) AND active ORDER BY table, name`,
+      { tables: SUBJECT_TABLES },
+    ),
+  ])
+  return SUBJECT_TABLES.map((table) => {
+    const own = mutations.filter((one) => one.table === table)
+    const partsBefore = before.filter((one) => one.table === table).map(({ part }) => part)
+    const partitions = new Set(partsBefore.map((part) => part.split('_')[0]))
+    const first = Math.min(...own.map(({ version }) => version))
+    return {
       table,
-      first: Number.isFinite(first) ? first : 0,
-      partitions: [...new Set(before.map(({ part }) => part.split('_')[0]))],
-    },
-  )
-  return {
-    table,
-    mutations: mutations.map(({ mutation_id }) => mutation_id),
-    partsBefore: before.map(({ part }) => part),
-    partsAfter: mutations.length === 0 ? [] : after.map(({ name }) => name),
-  }
+      mutations: own.map(({ mutation_id }) => mutation_id),
+      partsBefore,
+      partsAfter: active
+        .filter((one) => one.table === table && one.data_version >= first && partitions.has(one.partition_id))
+        .map(({ name }) => name),
+    }
+  })
 }

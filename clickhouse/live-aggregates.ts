@@ -32,11 +32,17 @@ interface View {
  * is counted again as it counts. @throws EbbError `query_refused` for a layout that the recount does not know
  */
 export async function readLiveAggregates(client: ClickHouseClient): Promise<LiveAggregate[]> {
-  const views = await readViews(client)
-  const targets = tablesErasedBy('derive again from the remaining rows').filter((table) =>
-    views.some(({ target }) => target === table),
-  )
-  return await Promise.all(targets.map((table) => describe(client, table, views)))
+  const derived = tablesErasedBy('derive again from the remaining rows')
+  const [views, tables] = await Promise.all([readViews(client), readLayouts(client, derived)])
+  return derived
+    .filter((table) => views.some(({ target }) => target === table))
+    .map((table) =>
+      describe(
+        table,
+        tables.find((one) => one.table === table),
+        views,
+      ),
+    )
 }
 
 async function readViews(client: ClickHouseClient): Promise<View[]> {
@@ -52,23 +58,33 @@ async function readViews(client: ClickHouseClient): Promise<View[]> {
   }))
 }
 
-async function describe(client: ClickHouseClient, table: string, views: View[]): Promise<LiveAggregate> {
-  const columns = await askRows<{ name: string; type: string }>(
+interface Layout {
+  table: string
+  engine: string
+  /** Name and type of each, in order. */
+  columns: [name: string, type: string][]
+}
+
+async function readLayouts(client: ClickHouseClient, tables: readonly string[]): Promise<Layout[]> {
+  return await askRows<Layout>(
     client,
-    `SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} ORDER BY position`,
-    { table },
+    `SELECT t.name AS table, any(t.engine_full) AS engine,
+       arrayMap(c -> (c.2, c.3), arraySort(groupArray((c.position, c.name, c.type)))) AS columns
+     FROM system.tables AS t JOIN system.columns AS c ON c.table = t.name
+     WHERE t.database = currentDatabase() AND c.database = currentDatabase() AND t.name IN ({tables:Array(String)})
+     GROUP BY t.name`,
+    { tables },
   )
-  const [about] = await askRows<{ engine_full: string }>(
-    client,
-    'SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}',
-    { table },
-  )
-  const names = columns.map(({ name }) => name)
+}
+
+function describe(table: string, layout: Layout | undefined, views: View[]): LiveAggregate {
+  const { engine, columns } = layout ?? { engine: '', columns: [] }
+  const names = columns.map(([name]) => name)
   const time = names.find((name) => name === 'day' || name === 'minute')
-  const count = columns.find(({ type }) => type === 'SimpleAggregateFunction(sum, UInt64)')?.name
-  if (!time || !count || !about?.engine_full.includes(`PARTITION BY toYYYYMM(${time})`))
+  const count = columns.find(([, type]) => type === 'SimpleAggregateFunction(sum, UInt64)')?.[0]
+  if (!time || !count || !engine.includes(`PARTITION BY toYYYYMM(${time})`))
     throw new EbbError('query_refused', `${table} is laid out in a way that no recount knows`)
-  const days = / TTL (\w+) \+ toIntervalDay\((\d+)\)/.exec(about.engine_full)
+  const days = / TTL (\w+) \+ toIntervalDay\((\d+)\)/.exec(engine)
   return {
     table,
     helper: `rederive_${table}`,

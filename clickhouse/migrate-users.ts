@@ -1,34 +1,57 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { ClickHouseError } from '@clickhouse/client'
+import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { ClickHouseClient } from './client.ts'
-import { fillPlaceholders, type MigrationParameters, splitStatements } from './read-migrations.ts'
+import { fillPlaceholders, splitStatements } from './read-migrations.ts'
+import { s3Collection } from './s3-collections.ts'
+import { VERIFIER_USER, verifierPassword } from './verifier-user.ts'
 
-const USERS = new URL('./sql/users/bi.sql', import.meta.url)
+/** Users that migrations make, and the file of each: the analysts' and the verifier's. */
+export const USERS = { bi: 'bi.sql', [VERIFIER_USER]: 'verifier.sql' } as const
+export type MadeUser = keyof typeof USERS
 
-/** ACCESS_DENIED, ACCESS_STORAGE_READONLY, ACCESS_ENTITY_NOT_FOUND: users are kept in files, or are not ours to make. */
-const NOT_OURS = new Set(['497', '495', '192'])
+const FOLDER = new URL('./sql/users/', import.meta.url)
 
 /**
- * Makes the analysts' user `bi` with its role, limits and quota, and sets its password. Nothing is done without a password, or
- * where the server keeps `bi` in its own files (the development server), or where we may not manage users.
- * @returns false when nothing was done. @throws EbbError `migration_failed`
+ * ACCESS_DENIED, ACCESS_STORAGE_READONLY, ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND, UNKNOWN_USER: users are kept in files, or are not
+ * ours to make.
  */
-export async function migrateUsers(
+const NOT_OURS = new Set(['497', '495', '514', '192'])
+
+/**
+ * Makes the analysts' user `bi` and the verifier's, with roles, limits and quotas, and sets their passwords. Nothing is done for
+ * one without a password, or where the server keeps it in its own files (the development server), or where we may not manage users.
+ * @returns those that were made. @throws EbbError `migration_failed`
+ */
+export async function migrateUsers(client: ClickHouseClient, config: Config): Promise<MadeUser[]> {
+  const passwords = {
+    bi: config.clickhouse.biPassword,
+    [VERIFIER_USER]: verifierPassword(config.verifier.clickhouseUrl),
+  }
+  const made: MadeUser[] = []
+  for (const user of Object.keys(USERS) as MadeUser[]) {
+    if (passwords[user] !== '' && (await makeUser(client, config, user, passwords[user]))) made.push(user)
+  }
+  return made
+}
+
+async function makeUser(
   client: ClickHouseClient,
-  parameters: MigrationParameters,
+  config: Config,
+  user: MadeUser,
   password: string,
 ): Promise<boolean> {
-  if (password === '' || (await keptInFiles(client))) return false
-  for (const statement of await readUserStatements(parameters, password)) {
+  if (await keptInFiles(client, user)) return false
+  for (const statement of await readUserStatements(config, user, password)) {
     try {
       await client.command({ query: statement })
     } catch (error) {
       if (error instanceof ClickHouseError && NOT_OURS.has(error.code)) return false
       // The message may quote the statement, and with it the hash of the password.
       const code = error instanceof ClickHouseError ? `code ${error.code}` : 'no answer'
-      throw new EbbError('migration_failed', `users/bi.sql: ${code}`)
+      throw new EbbError('migration_failed', `users/${USERS[user]}: ${code}`)
     }
   }
   return true
@@ -36,19 +59,23 @@ export async function migrateUsers(
 
 /** The statements with the password's hash in place of the password. */
 export async function readUserStatements(
-  parameters: MigrationParameters,
+  config: Pick<Config, 'clickhouse' | 's3'>,
+  user: MadeUser,
   password: string,
 ): Promise<string[]> {
   const hash = createHash('sha256').update(password).digest('hex')
-  const text = (await readFile(USERS, 'utf8')).replaceAll('{bi_password_sha256}', hash)
-  return splitStatements(text).map((statement) => fillPlaceholders(statement, parameters))
+  const text = (await readFile(new URL(USERS[user], FOLDER), 'utf8'))
+    .replaceAll('{password_sha256}', hash)
+    .replaceAll('{archive}', s3Collection(config, 'archive'))
+  return splitStatements(text).map((statement) => fillPlaceholders(statement, config.clickhouse))
 }
 
-async function keptInFiles(client: ClickHouseClient): Promise<boolean> {
+async function keptInFiles(client: ClickHouseClient, user: MadeUser): Promise<boolean> {
   const result = await client.query({
-    query: `SELECT storage FROM system.users WHERE name = 'bi'`,
+    query: 'SELECT storage FROM system.users WHERE name = {user:String}',
+    query_params: { user },
     format: 'JSONEachRow',
   })
-  const [user] = await result.json<{ storage: string }>()
-  return user !== undefined && !/^(local_directory|replicated)/i.test(user.storage.replaceAll(' ', '_'))
+  const [found] = await result.json<{ storage: string }>()
+  return found !== undefined && !/^(local_directory|replicated)/i.test(found.storage.replaceAll(' ', '_'))
 }

@@ -57,7 +57,7 @@ export async function migrateClickHouse(config: Config, folder: URL = FOLDER): P
         clickhouse_settings: { async_insert: 0 },
       })
     }
-    await migrateUsers(client, parameters, config.clickhouse.biPassword)
+    await migrateUsers(client, config)
   } finally {
     await client.close()
   }

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
-import { readUserStatements } from './migrate-users.ts'
+import { readConfig } from '../runtime/config.ts'
+import { type MadeUser, readUserStatements, USERS } from './migrate-users.ts'
 import { fillPlaceholders, readMigrations, splitStatements } from './read-migrations.ts'
+import { VERIFIER_SYSTEM_TABLES, verifierPassword } from './verifier-user.ts'
 
 const FOLDER = new URL('./sql/', import.meta.url)
 const alone = { database: 'ebb', biDatabase: 'bi', cluster: '' }
@@ -64,8 +66,38 @@ test('a missing number and an unknown placeholder are refused', async () => {
   await rm(folder, { recursive: true })
 })
 
-test('the password of the analysts’ user goes as a hash', async () => {
-  const statements = await readUserStatements(alone, 'correct horse')
-  expect(statements.join('\n')).not.toContain('correct horse')
-  expect(statements.join('\n')).toMatch(/sha256_hash BY '[0-9a-f]{64}'/)
+const users = Object.keys(USERS) as MadeUser[]
+const statementsOf = async (user: MadeUser, environment: Record<string, string> = {}) =>
+  (await readUserStatements(readConfig(environment), user, 'correct horse')).join('\n')
+
+test.each(users)('the password of %s goes as a hash', async (user) => {
+  const text = await statementsOf(user)
+  expect(text).not.toContain('correct horse')
+  expect(text).toMatch(/sha256_hash BY '[0-9a-f]{64}'/)
+})
+
+test('the verifier is granted reading and nothing else, of its own database, bucket and list of system tables', async () => {
+  const text = await statementsOf('ebb_verifier', {
+    EBB_CLICKHOUSE_DATABASE: 'own',
+    EBB_BUCKET_PREFIX: 'my-',
+  })
+  const granted = [...text.matchAll(/^GRANT\s+(.*) TO ebb_verifier$/gm)].flatMap(([, rights = '']) =>
+    rights.split(', '),
+  )
+  expect(granted.sort()).toEqual(
+    [
+      'SELECT ON own.*',
+      ...VERIFIER_SYSTEM_TABLES.map((table) => `SELECT ON system.${table}`),
+      'READ ON S3',
+      'CREATE TEMPORARY TABLE ON *.*',
+      'NAMED COLLECTION ON ebb_s3_my_archive',
+    ].sort(),
+  )
+  expect(text).not.toMatch(/GRANT OPTION|ADMIN OPTION/)
+})
+
+test('only a password of the verifier’s own user is taken for its password', () => {
+  expect(verifierPassword('http://ebb_verifier:a%40b@host:8123')).toBe('a@b')
+  expect(verifierPassword('http://ebb:secret@host:8123')).toBe('')
+  expect(verifierPassword('http://default@host:8123')).toBe('')
 })

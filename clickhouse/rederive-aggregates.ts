@@ -27,6 +27,8 @@ const PATIENCE_MS = 30 * 60_000
 /** A month is swapped only while this much of the hold is left: it takes a tenth of it. */
 const SWAP_MS = 3_000
 const MAX_HOLDS = 10
+/** What came while months were built in this time is counted within the hold in less. */
+const QUICK_MS = 1_000
 
 /**
  * Counts the aggregates of all days that erasures touched again from raw, so that they hold nobody who is gone, not even as a hash
@@ -52,8 +54,7 @@ export async function rederiveAggregates({
   const kept = await readAffectedDays(client)
   const days = distinctDays(kept)
   if (days.length === 0) return { days, partitions: [], heldMs: 0 }
-  await dropHelpers(client)
-  const gone = await readServerTime(client)
+  const [gone] = await Promise.all([readServerTime(client), dropHelpers(client)])
   const partitions = await rederiveMarts(client, days, gone, giveUpAt - Date.now())
   const aggregates = await readLiveAggregates(client)
   const live = await rederiveLive(client, aggregates, days, withIngestHeld)
@@ -81,14 +82,16 @@ async function rederiveLive(
   days: readonly AppDay[],
   withIngestHeld: WithIngestHeld,
 ): Promise<{ partitions: string[]; heldMs: number }> {
-  for (const { table, helper } of aggregates)
-    await client.command({ query: `CREATE TABLE ${helper} AS ${table}` })
   const plans = await planMonths(client, aggregates, days)
+  const needed = new Map(plans.flatMap((plan) => plan.aggregates).map(({ helper, table }) => [helper, table]))
+  for (const [helper, table] of needed) await client.command({ query: `CREATE TABLE ${helper} AS ${table}` })
+  const start = performance.now()
   for (const { month, aggregates: built } of plans) await prepareMonth(client, built, month)
   // Once more without a hold: what came while the year was counted need not be counted while ingest waits.
-  for (const { month, aggregates: built } of plans) await refreshMonth(client, built, month)
+  if (performance.now() - start > QUICK_MS)
+    for (const { month, aggregates: built } of plans) await refreshMonth(client, built, month)
   const heldMs = await swapAll(client, plans, withIngestHeld)
-  await dropHelpers(client)
+  for (const helper of needed.keys()) await client.command({ query: `DROP TABLE IF EXISTS ${helper} SYNC` })
   return {
     partitions: plans.flatMap(({ month, aggregates: built }) =>
       built.map(({ table }) => `${table}/${month.id}`),

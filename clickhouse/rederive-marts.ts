@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import type { AppDay } from './affected-days.ts'
 import { askRows } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
@@ -30,8 +31,13 @@ export async function rederiveMarts(
   for (let from = 0; from < days.length; from += MAX_DAYS) {
     const chunk = new Set(days.slice(from, from + MAX_DAYS))
     const pairs = touched.filter(({ day }) => chunk.has(day))
-    for (const mart of DAY_MARTS) await dropPartitions(client, mart.staging, [...chunk])
-    for (const mart of DAY_MARTS) replaced.push(...(await rederiveMart(client, mart, pairs, [...chunk])))
+    await emptyStaging(client, [...chunk])
+    // Asked once staging is empty: what a daily ETL publishes from here on, it has counted anew.
+    const counted = (await findPartitions(client, ['metrics_batch_daily'], [...chunk].map(idOf))).map(
+      ({ id }) => id,
+    )
+    if (counted.length === 0) continue
+    for (const mart of DAY_MARTS) replaced.push(...(await rederiveMart(client, mart, pairs, counted)))
   }
   return replaced
 }
@@ -52,32 +58,28 @@ async function awaitCounters(client: ClickHouseClient, since: string, patienceMs
   }
 }
 
+/** @param counted ids of the days that have been published */
 async function rederiveMart(
   client: ClickHouseClient,
   mart: DayMart,
   touched: readonly AppDay[],
-  days: readonly string[],
+  counted: readonly string[],
 ): Promise<string[]> {
-  const counted = await findPartitions(client, 'metrics_batch_daily', days)
-  if (counted.length === 0) return []
   const helper = `rederive_${mart.table}`
-  await client.command({ query: `DROP TABLE IF EXISTS ${helper} SYNC` })
   await client.command({ query: `CREATE TABLE ${helper} AS ${mart.table}` })
   const list = counted.map((id) => `'${id}'`).join(', ')
-  await insert(
-    client,
-    `INSERT INTO ${helper} SELECT * FROM ${mart.table}
-     WHERE _partition_id IN (${list}) AND NOT (${amongDays('day', touched)})`,
-  )
   const known = new Set(counted)
   const pairs = touched.filter(({ day }) => known.has(idOf(day)))
   const dates = pairs.map(({ day }) => day).sort()
   const rows = `(SELECT * FROM events_raw WHERE ${amongDays('toDate(ts)', pairs)})`
-  await insert(client, `INSERT INTO ${helper} ${mart.select.replace('FROM events_raw', `FROM ${rows}`)}`, {
-    from: dates[0],
-    to: dates.at(-1),
-  })
-  const replaced = await replacePartitions(client, mart.table, helper, counted, days)
+  await insert(
+    client,
+    `INSERT INTO ${helper} SELECT * FROM ${mart.table}
+     WHERE _partition_id IN (${list}) AND NOT (${amongDays('day', touched)})
+     UNION ALL ${mart.select.replace('FROM events_raw', `FROM ${rows}`)}`,
+    { from: dates[0], to: dates.at(-1) },
+  )
+  const replaced = await replacePartitions(client, mart.table, helper, counted)
   await client.command({ query: `DROP TABLE ${helper} SYNC` })
   return replaced
 }
@@ -88,10 +90,10 @@ async function replacePartitions(
   table: string,
   helper: string,
   counted: readonly string[],
-  days: readonly string[],
 ): Promise<string[]> {
-  const built = new Set(await findPartitions(client, helper, days))
-  const served = new Set(await findPartitions(client, table, days))
+  const found = await findPartitions(client, [table, helper], counted)
+  const built = new Set(found.filter((one) => one.table === helper).map(({ id }) => id))
+  const served = new Set(found.filter((one) => one.table === table).map(({ id }) => id))
   const changes = counted.flatMap((id) => {
     if (built.has(id)) return `REPLACE PARTITION ID '${id}' FROM ${helper}`
     return served.has(id) ? `DROP PARTITION ID '${id}'` : []
@@ -104,32 +106,40 @@ async function replacePartitions(
   return counted.filter((id) => built.has(id) || served.has(id)).map((id) => `${table}/${id}`)
 }
 
-async function dropPartitions(
-  client: ClickHouseClient,
-  table: string,
-  days: readonly string[],
-): Promise<void> {
-  const held = await findPartitions(client, table, days)
-  if (held.length === 0) return
-  const changes = held.map((id) => `DROP PARTITION ID '${id}'`).join(', ')
-  await client.command({ query: `ALTER TABLE ${table} ${changes}`, clickhouse_settings: EVERY_REPLICA })
+async function emptyStaging(client: ClickHouseClient, days: readonly string[]): Promise<void> {
+  if (isLeftOut('staging-partitions')) return
+  const tables = DAY_MARTS.map(({ staging }) => staging)
+  const held = await findPartitions(client, tables, days.map(idOf))
+  for (const table of tables) {
+    const changes = held
+      .filter((one) => one.table === table)
+      .map(({ id }) => `DROP PARTITION ID '${id}'`)
+      .join(', ')
+    if (changes === '') continue
+    await client.command({ query: `ALTER TABLE ${table} ${changes}`, clickhouse_settings: EVERY_REPLICA })
+  }
 }
 
 const idOf = (day: string) => day.replaceAll('-', '')
 
-/** Ids of the days that have a partition. */
+interface Partition {
+  table: string
+  /** `YYYYMMDD` */
+  id: string
+}
+
+/** The partitions of these ids that hold anything. */
 async function findPartitions(
   client: ClickHouseClient,
-  table: string,
-  days: readonly string[],
-): Promise<string[]> {
-  const rows = await askRows<{ id: string }>(
+  tables: readonly string[],
+  ids: readonly string[],
+): Promise<Partition[]> {
+  return await askRows<Partition>(
     client,
-    `SELECT DISTINCT partition_id AS id FROM system.parts WHERE database = currentDatabase() AND table = {table:String}
-       AND active AND rows > 0 AND partition_id IN ({ids:Array(String)}) ORDER BY id`,
-    { table, ids: days.map(idOf) },
+    `SELECT DISTINCT table, partition_id AS id FROM system.parts WHERE database = currentDatabase()
+       AND table IN ({tables:Array(String)}) AND active AND rows > 0 AND partition_id IN ({ids:Array(String)}) ORDER BY id`,
+    { tables, ids },
   )
-  return rows.map(({ id }) => id)
 }
 
 async function insert(

@@ -41,11 +41,12 @@ export async function prepareMonth(
   aggregates: readonly LiveAggregate[],
   month: RederivedMonth,
 ): Promise<void> {
-  month.raw = await countRaw(client, month)
-  for (const aggregate of aggregates) {
-    await copyRows(client, aggregate, month.id, `NOT (${amongDays(aggregate.day, month.touched)})`)
-    await recountRows(client, aggregate, month.id, month.touched)
-  }
+  month.raw = (await countEvents(client, [], month)).raw
+  for (const aggregate of aggregates)
+    await insert(client, aggregate, [
+      copied(aggregate, month.id, `NOT (${amongDays(aggregate.day, month.touched)})`),
+      recounted(aggregate, month.id, month.touched),
+    ])
 }
 
 /** Exact only while nothing is inserted: a view's rows come a moment after their raw ones. */
@@ -54,17 +55,15 @@ export async function findStaleDays(
   aggregates: readonly LiveAggregate[],
   month: RederivedMonth,
 ): Promise<StaleDays> {
-  const raw = await countRaw(client, month)
+  const { raw, tables } = await countEvents(client, aggregates, month)
   const touched = month.touched.filter((one) => raw.get(keyOf(one)) !== month.raw.get(keyOf(one)))
   const copied = new Map<string, AppDay[]>()
-  for (const aggregate of aggregates) {
-    const [live, helper] = await Promise.all(
-      [aggregate.table, aggregate.helper].map((table) => countCopied(client, aggregate, table, month)),
-    )
-    const keys = new Set([...live!.keys(), ...helper!.keys()])
+  for (const { table, helper } of aggregates) {
+    const [live, built] = [table, helper].map((one) => tables.get(one) ?? new Map<string, number>())
+    const keys = new Set([...live!.keys(), ...built!.keys()])
     copied.set(
-      aggregate.table,
-      [...keys].filter((key) => live!.get(key) !== helper!.get(key)).map((key) => JSON.parse(key) as AppDay),
+      table,
+      [...keys].filter((key) => live!.get(key) !== built!.get(key)).map((key) => JSON.parse(key) as AppDay),
     )
   }
   return { touched, copied }
@@ -78,18 +77,20 @@ export async function refreshMonth(
 ): Promise<number> {
   const stale = await findStaleDays(client, aggregates, month)
   let refreshed = stale.touched.length
-  if (stale.touched.length > 0) month.raw = await countRaw(client, month)
+  if (stale.touched.length > 0) month.raw = (await countEvents(client, [], month)).raw
   for (const aggregate of aggregates) {
-    const copied = stale.copied.get(aggregate.table) ?? []
-    refreshed += copied.length
-    const days = [...stale.touched, ...copied]
+    const moved = stale.copied.get(aggregate.table) ?? []
+    refreshed += moved.length
+    const days = [...stale.touched, ...moved]
     if (days.length === 0) continue
     await client.command({
       query: `ALTER TABLE ${aggregate.helper} DELETE WHERE ${amongDays(aggregate.day, days)}`,
       clickhouse_settings: { ...SETTINGS, mutations_sync: '2' },
     })
-    if (copied.length > 0) await copyRows(client, aggregate, month.id, amongDays(aggregate.day, copied))
-    if (stale.touched.length > 0) await recountRows(client, aggregate, month.id, stale.touched)
+    await insert(client, aggregate, [
+      ...(moved.length > 0 ? [copied(aggregate, month.id, amongDays(aggregate.day, moved))] : []),
+      ...(stale.touched.length > 0 ? [recounted(aggregate, month.id, stale.touched)] : []),
+    ])
   }
   return refreshed
 }
@@ -100,75 +101,82 @@ export async function swapMonth(
   aggregates: readonly LiveAggregate[],
   month: RederivedMonth,
 ): Promise<void> {
+  const built = await askRows<{ helper: string }>(
+    client,
+    `SELECT DISTINCT table AS helper FROM system.parts WHERE database = currentDatabase() AND active AND rows > 0
+       AND partition_id = {month:String} AND table IN ({helpers:Array(String)})`,
+    { month: month.id, helpers: aggregates.map(({ helper }) => helper) },
+  )
   for (const { table, helper } of aggregates) {
-    const [built] = await askRows<{ n: number }>(
-      client,
-      `SELECT count() AS n FROM ${helper} WHERE _partition_id = '${month.id}'`,
-    )
     // ClickHouse refuses to replace a partition by none.
-    const change =
-      built?.n === 0 ? `DROP PARTITION ID '${month.id}'` : `REPLACE PARTITION ID '${month.id}' FROM ${helper}`
+    const change = built.some((one) => one.helper === helper)
+      ? `REPLACE PARTITION ID '${month.id}' FROM ${helper}`
+      : `DROP PARTITION ID '${month.id}'`
     await client.command({ query: `ALTER TABLE ${table} ${change}`, clickhouse_settings: EVERY_REPLICA })
   }
 }
 
-async function copyRows(client: ClickHouseClient, aggregate: LiveAggregate, month: string, which: string) {
-  const { table, helper, columns, alive } = aggregate
-  await insert(
-    client,
-    `INSERT INTO ${helper} (${columns})
-     SELECT ${columns} FROM ${table} WHERE _partition_id = '${month}' AND ${alive} AND ${which}`,
-  )
+/** SELECT of live rows of the month that meet a condition. */
+function copied({ table, columns, alive }: LiveAggregate, month: string, which: string): string {
+  return `SELECT ${columns} FROM ${table} WHERE _partition_id = '${month}' AND ${alive} AND ${which}`
 }
 
-async function recountRows(
+/** SELECT of what the live table should hold of these days of the month. */
+function recounted(aggregate: LiveAggregate, month: string, days: readonly AppDay[]): string {
+  const { columns, alive, rawAlive, recount } = aggregate
+  return `SELECT ${columns} FROM (${recount(`${rawRows(month, days)} AND ${rawAlive}`)}) WHERE ${alive}`
+}
+
+async function insert(
   client: ClickHouseClient,
-  aggregate: LiveAggregate,
-  month: string,
-  days: readonly AppDay[],
-) {
-  const { helper, columns, alive, rawAlive, recount } = aggregate
-  await insert(
-    client,
-    `INSERT INTO ${helper} (${columns})
-     SELECT ${columns} FROM (${recount(`${rawRows(month, days)} AND ${rawAlive}`)}) WHERE ${alive}`,
-  )
-}
-
-async function insert(client: ClickHouseClient, query: string): Promise<void> {
-  await client.command({ query, clickhouse_settings: { ...REPEATABLE_INSERT, ...SETTINGS } })
+  { helper, columns }: LiveAggregate,
+  selects: readonly string[],
+): Promise<void> {
+  await client.command({
+    query: `INSERT INTO ${helper} (${columns}) ${selects.join(' UNION ALL ')}`,
+    clickhouse_settings: { ...REPEATABLE_INSERT, ...SETTINGS },
+  })
 }
 
 const keyOf = ({ app, day }: AppDay) => JSON.stringify({ app, day })
 
-async function countRaw(client: ClickHouseClient, month: RederivedMonth): Promise<Map<string, number>> {
-  return await countDays(
-    client,
-    `SELECT app, toDate(ts) AS on_day, count() AS n FROM events_raw
-     WHERE ${rawRows(month.id, month.touched)} GROUP BY app, on_day`,
-  )
+interface EventCounts {
+  /** Of the touched days, in `events_raw`. */
+  raw: Map<string, number>
+  /** Of the days that are copied, by table: the live ones and their helpers. */
+  tables: Map<string, Map<string, number>>
 }
 
-async function countCopied(
+/** One statement for all tables: it is asked while ingest waits. */
+async function countEvents(
   client: ClickHouseClient,
-  aggregate: LiveAggregate,
-  table: string,
+  aggregates: readonly LiveAggregate[],
   month: RederivedMonth,
-): Promise<Map<string, number>> {
-  const { day, count, alive } = aggregate
-  return await countDays(
-    client,
-    `SELECT app, ${day} AS on_day, sum(${count}) AS n FROM ${table}
-     WHERE _partition_id = '${month.id}' AND ${alive} AND NOT (${amongDays(day, month.touched)}) GROUP BY app, on_day`,
+): Promise<EventCounts> {
+  const counts = aggregates.flatMap(({ table, helper, day, count, alive }) =>
+    [table, helper].map(
+      (one) => `SELECT '${one}' AS counted, app, ${day} AS on_day, sum(${count}) AS n FROM ${one}
+        WHERE _partition_id = '${month.id}' AND ${alive} AND NOT (${amongDays(day, month.touched)}) GROUP BY app, on_day`,
+    ),
   )
-}
-
-async function countDays(client: ClickHouseClient, query: string): Promise<Map<string, number>> {
   const result = await client.query({
-    query,
+    query: [
+      `SELECT 'events_raw' AS counted, app, toDate(ts) AS on_day, count() AS n FROM events_raw
+       WHERE ${rawRows(month.id, month.touched)} GROUP BY app, on_day`,
+      ...counts,
+    ].join(' UNION ALL '),
     format: 'JSONEachRow',
     clickhouse_settings: { ...SETTINGS, output_format_json_quote_64bit_integers: 0 },
   })
-  const rows = await result.json<{ app: string; on_day: string; n: number }>()
-  return new Map(rows.map((row) => [keyOf({ app: row.app, day: row.on_day }), row.n]))
+  const tables = new Map<string, Map<string, number>>()
+  for (const { counted, app, on_day, n } of await result.json<{
+    counted: string
+    app: string
+    on_day: string
+    n: number
+  }>()) {
+    const days = tables.get(counted) ?? new Map<string, number>()
+    tables.set(counted, days.set(keyOf({ app, day: on_day }), n))
+  }
+  return { raw: tables.get('events_raw') ?? new Map(), tables }
 }

@@ -32,7 +32,8 @@ export async function ensureS3Collections(config: Pick<Config, 'clickhouse' | 's
         access_key_id: accessKey,
         secret_access_key: secretKey,
       }
-      const list = Object.entries(values).map(([key, value]) => `${key} = ${quote(value)}`)
+      // Whoever may use the keys must not send them to a place of their own.
+      const list = Object.entries(values).map(([key, value]) => `${key} = ${quote(value)} NOT OVERRIDABLE`)
       await client.command({
         query: `CREATE NAMED COLLECTION IF NOT EXISTS ${name} ${onCluster} AS ${list.join(', ')}`,
       })

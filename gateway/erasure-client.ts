@@ -7,12 +7,13 @@ import {
 } from '@temporalio/client'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
-import type { ErasureStatus } from '../schemas/erasure.ts'
+import type { ErasureStatus, PartialCertificate } from '../schemas/erasure.ts'
 import {
   ERASURE_MESSAGES,
   erasureStart,
   erasureWorkflowId,
   type HoldWish,
+  PARTIAL_REFUSALS,
   type Refusal,
 } from '../schemas/erasure-messages.ts'
 import type { eraseSubject } from '../workflows/index.ts'
@@ -23,6 +24,8 @@ export type ErasureClientErrorCode =
   | 'hold_unknown'
   | 'not_stuck'
   | 'invalid_message'
+  | keyof typeof PARTIAL_REFUSALS
+  | 'verifier_unavailable'
   | 'refused'
   | 'saga_unavailable'
 
@@ -39,10 +42,22 @@ export interface ErasureClient {
   placeHold(requestId: string, wish: HoldWish): Promise<string>
   releaseHold(requestId: string, holdId: string): Promise<void>
   retryStore(requestId: string): Promise<void>
+  /** Takes as long as the verifier's look; asked again meanwhile, it waits for the same one. */
+  certifyPartial(requestId: string): Promise<PartialCertificate>
   close(): Promise<void>
 }
 
-const VALIDATOR_CODES = new Set(['too_late', 'hold_unknown', 'not_stuck', 'invalid_message'])
+const UPDATE_CODES: ReadonlySet<string> = new Set([
+  'too_late',
+  'hold_unknown',
+  'not_stuck',
+  'invalid_message',
+  'verifier_unavailable',
+  ...Object.keys(PARTIAL_REFUSALS),
+])
+
+/** The verifier waits seconds for what goes by itself, and ten for a store that is silent. Load balancers wait a minute. */
+const LOOK_MS = 45_000
 
 /** Connects when first used, and again by itself: a gateway comes up and answers while Temporal is away. */
 export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureClient {
@@ -50,9 +65,9 @@ export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureC
   const connection = Connection.lazy({ address, connectTimeout: timeoutMs })
   const client = new Client({ connection, namespace })
   /** A worker that is away must not hold a caller: whatever has no answer in time is told to come again. */
-  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
+  const bounded = async <T>(call: () => Promise<T>, withinMs = timeoutMs): Promise<T> => {
     try {
-      return await connection.withDeadline(Date.now() + timeoutMs, call)
+      return await connection.withDeadline(Date.now() + withinMs, call)
     } catch (error) {
       throw translate(error)
     }
@@ -79,6 +94,22 @@ export function createErasureClient(config: Config, timeoutMs = 5_000): ErasureC
     placeHold: (requestId, wish) => update(requestId, ERASURE_MESSAGES.placeHold, wish),
     releaseHold: (requestId, holdId) => update(requestId, ERASURE_MESSAGES.releaseHold, { holdId }),
     retryStore: (requestId) => update(requestId, ERASURE_MESSAGES.retryStore),
+    async certifyPartial(requestId) {
+      const handle = handleOf(requestId)
+      const given = await bounded(() =>
+        handle.startUpdate<PartialCertificate, []>(ERASURE_MESSAGES.certifyPartial, {
+          waitForStage: 'ACCEPTED',
+        }),
+      )
+      return await bounded(() => given.result(), LOOK_MS).catch((error) => {
+        const silent = error instanceof EbbError && error.code === 'saga_unavailable'
+        throw silent
+          ? new EbbError('verifier_unavailable', 'the verifier gives no answer yet: ask again', {
+              cause: error,
+            })
+          : error
+      })
+    },
     close: () => connection.close(),
   }
 }
@@ -89,9 +120,11 @@ function translate(error: unknown): unknown {
     return new EbbError('too_late', 'the erasure has ended', { cause: error })
   }
   if (error instanceof WorkflowUpdateFailedError) {
-    const type = (error.cause as { type?: unknown } | undefined)?.type
-    const code = typeof type === 'string' && VALIDATOR_CODES.has(type) ? type : 'refused'
-    return new EbbError(code, 'the erasure cannot take this now', { cause: error })
+    const { type, message } = (error.cause ?? {}) as { type?: unknown; message?: string }
+    // The workflow's own texts; anything else stays unsaid.
+    const known = typeof type === 'string' && UPDATE_CODES.has(type) && message
+    const [code, text] = known ? [type, message] : ['refused', 'the erasure cannot take this now']
+    return new EbbError(code, text, { cause: error })
   }
   return new EbbError('saga_unavailable', 'Temporal, or its worker, gives no answer', { cause: error })
 }

@@ -35,6 +35,18 @@ const VERDICTS = {
   request_timeout: { status: 408, message: 'The request took too long to arrive.' },
   too_late: { status: 409, message: 'The request has gone past the point where this can be asked.' },
   not_stuck: { status: 409, message: 'The request is not blocked on a store.' },
+  store_answers: {
+    status: 409,
+    message: 'The store that the request waits for answers the verifier: nothing is out of reach.',
+  },
+  survivors_found: {
+    status: 409,
+    message: 'The verifier found something in a store that answers, and signs nothing.',
+  },
+  evidence_missing: {
+    status: 409,
+    message: 'The verifier has no receipt that it could believe of a store that answers.',
+  },
   refused: { status: 409, message: 'The request cannot take this now.' },
   body_too_large: { status: 413, message: 'A body may hold 16 KiB.' },
   path_too_long: { status: 414, message: 'The path is too long.' },
@@ -45,6 +57,11 @@ const VERDICTS = {
   audit_unavailable: { status: 503, message: 'The call cannot be recorded now.', retryAfterS: 2 },
   postgres_unavailable: { status: 503, message: 'Requests cannot be read now.', retryAfterS: 2 },
   saga_unavailable: { status: 503, message: 'The erasure cannot be reached now.', retryAfterS: 5 },
+  verifier_unavailable: {
+    status: 503,
+    message: 'The verifier, or what it needs, gives no answer now.',
+    retryAfterS: 5,
+  },
   log_unavailable: { status: 503, message: 'The log cannot be read now.', retryAfterS: 5 },
   internal: { status: 500, message: 'Something broke here.', retryAfterS: 5 },
 } as const satisfies Record<string, Verdict>
@@ -68,6 +85,7 @@ export interface ErrorAnswer {
 const ALIASES: Record<string, GatewayErrorCode> = {
   identifier_invalid: 'invalid_identifier',
   invalid_message: 'invalid_body',
+  already_certified: 'too_late',
   // Fastify's and Node's own.
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',

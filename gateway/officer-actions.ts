@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import type { AuditLog } from '../postgres/audit-log.ts'
 import { type SubmitDeps, submitErasure } from '../postgres/privacy-requests.ts'
 import { EbbError } from '../runtime/errors.ts'
-import type { NewErasure } from '../schemas/erasure.ts'
+import type { NewErasure, PartialCertificate } from '../schemas/erasure.ts'
 import type { HoldWish, Refusal } from '../schemas/erasure-messages.ts'
 import type { ErasureClient } from './erasure-client.ts'
 
@@ -17,6 +17,7 @@ export interface OfficerActions {
   placeHold(requestId: string, wish: HoldWish): Promise<string>
   releaseHold(requestId: string, holdId: string): Promise<void>
   retryStore(requestId: string): Promise<void>
+  certifyPartial(requestId: string): Promise<PartialCertificate>
 }
 
 export interface OfficerDeps extends SubmitDeps {
@@ -39,6 +40,7 @@ export function createOfficerActions(deps: OfficerDeps): OfficerActions {
     placeHold: erasures.placeHold,
     releaseHold: erasures.releaseHold,
     retryStore: erasures.retryStore,
+    certifyPartial: erasures.certifyPartial,
   }
 }
 

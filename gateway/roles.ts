@@ -20,6 +20,7 @@ export const ROLES = {
   'POST /v1/privacy/requests/:id/holds': ['compliance'],
   'DELETE /v1/privacy/requests/:id/holds/:hold': ['compliance'],
   'POST /v1/privacy/requests/:id/retry': ['compliance', 'operator'],
+  'POST /v1/privacy/requests/:id/partial': ['compliance'],
   'GET /v1/privacy/report': ['compliance', 'operator', 'analyst'],
   'GET /v1/log/checkpoint': 'public',
   'GET /openapi.json': 'public',

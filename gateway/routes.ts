@@ -1,5 +1,6 @@
 import type { Route } from './route.ts'
 import { cancelRequest } from './routes/cancel-request.ts'
+import { certifyPartial } from './routes/certify-partial.ts'
 import { listRequests } from './routes/list-requests.ts'
 import { placeHold } from './routes/place-hold.ts'
 import { readCertificate } from './routes/read-certificate.ts'
@@ -23,6 +24,7 @@ const described: Route[] = [
   placeHold,
   releaseHold,
   retryStore,
+  certifyPartial,
   readReport,
   readCheckpoint,
   readHealth,

@@ -113,7 +113,7 @@ export async function ensureTopics(config: Config): Promise<void> {
 type Admin = ReturnType<ReturnType<typeof createKafka>['admin']>
 type Wanted = { topic: string; configEntries: { name: string; value: string }[] }
 
-const LEADERS_TIMEOUT_MS = 20_000
+const LEADERS_TIMEOUT_MS = 120_000
 
 /** kafkajs's own wait gives up when the broker that it asks has not heard of the new topic yet. */
 async function waitForLeaders(admin: Admin, topics: string[]): Promise<void> {
@@ -122,6 +122,7 @@ async function waitForLeaders(admin: Admin, topics: string[]): Promise<void> {
     try {
       const metadata = await admin.fetchTopicMetadata({ topics })
       if (metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return
+      if (Date.now() > deadline) throw new Error(`no leader of ${topics.join(', ')}`)
     } catch (error) {
       if (Date.now() > deadline) throw error
     }

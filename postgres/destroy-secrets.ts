@@ -88,7 +88,7 @@ async function destroyKey(provider: KeyProvider, name: string): Promise<number> 
 }
 
 const VACUUM_TRIES = 5
-const READERS_LIMIT_MS = 5_000
+const READERS_LIMIT_MS = 30_000
 
 /**
  * A plain VACUUM leaves the bytes of dead rows in their pages: FULL writes the tables anew. It locks them for as long as that

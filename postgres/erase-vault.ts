@@ -4,7 +4,7 @@ import { waitForReaders } from './wait-for-readers.ts'
 
 /** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
 const LARGEST_REWRITE_BYTES = 256 * 1024 * 1024
-const READERS_LIMIT_MS = 10_000
+const READERS_LIMIT_MS = 30_000
 
 /**
  * Deletes rows of these subjects. @param table, @param columns names of the data map, never of a caller's making.
@@ -42,34 +42,50 @@ function match(columns: readonly string[]): string {
   return columns.map((column) => `${column} = ANY($1::uuid[])`).join(' OR ')
 }
 
+export interface RewrittenTable {
+  table: string
+  /** Names of its file. */
+  before: string
+  after: string
+}
+
 /**
- * Writes a table's live rows into a new file and drops the old one; statistics are taken anew, and the catalogue that held the
- * old ones is rewritten too. A table beyond 256 MB is only vacuumed.
- * @returns names of the table's file before and after.
+ * Writes these tables' live rows into new files and drops the old ones; statistics are taken anew, and the catalogue that held
+ * the old ones is rewritten too. A table beyond 256 MB is only vacuumed. To be called when all is deleted: one wait for older
+ * readers, and one rewrite of the catalogue, serve all tables.
  */
-export async function rewriteTable(
+export async function rewriteTables(
   postgres: Postgres,
-  table: string,
-): Promise<{ before: string; after: string }> {
-  const before = await describeTable(postgres, table)
-  if (isLeftOut('vault-rewrite')) return { before: before.file, after: before.file }
-  const full = before.bytes <= LARGEST_REWRITE_BYTES
+  tables: readonly string[],
+): Promise<RewrittenTable[]> {
+  const before = await describeTables(postgres, tables)
+  const fileOf = (table: string) => before.get(table)!.file
+  if (isLeftOut('vault-rewrite'))
+    return tables.map((table) => ({ table, before: fileOf(table), after: fileOf(table) }))
   await waitForReaders(postgres, READERS_LIMIT_MS)
-  await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
+  for (const table of tables) {
+    const full = before.get(table)!.bytes <= LARGEST_REWRITE_BYTES
+    await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
+  }
   try {
     await postgres.query('rewrite_statistics', 'VACUUM FULL pg_catalog.pg_statistic', [])
   } catch (error) {
     // Another rewrite of the catalogue holds it at this moment; that one does our work.
     if (!(error instanceof PostgresRefusal)) throw error
   }
-  return { before: before.file, after: (await describeTable(postgres, table)).file }
+  const after = await describeTables(postgres, tables)
+  return tables.map((table) => ({ table, before: fileOf(table), after: after.get(table)!.file }))
 }
 
-async function describeTable(postgres: Postgres, table: string): Promise<{ file: string; bytes: number }> {
-  const rows = await postgres.query<{ file: string; bytes: string }>(
-    'describe_table',
-    'SELECT pg_relation_filenode($1::regclass)::text AS file, pg_relation_size($1::regclass)::text AS bytes',
-    [table],
+async function describeTables(
+  postgres: Postgres,
+  tables: readonly string[],
+): Promise<Map<string, { file: string; bytes: number }>> {
+  const rows = await postgres.query<{ name: string; file: string; bytes: string }>(
+    'describe_tables',
+    `SELECT name, pg_relation_filenode(name::regclass)::text AS file, pg_relation_size(name::regclass)::text AS bytes
+     FROM unnest($1::text[]) AS name`,
+    [tables],
   )
-  return { file: rows[0]!.file, bytes: Number(rows[0]!.bytes) }
+  return new Map(rows.map(({ name, file, bytes }) => [name, { file, bytes: Number(bytes) }]))
 }

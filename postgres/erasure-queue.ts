@@ -116,6 +116,25 @@ export async function writeReceipts(
   )
 }
 
+/** Notes which stores could not be reached; one that was away before keeps its time, and an erasure later replaces the note. */
+export async function noteUnreachable(
+  postgres: Postgres,
+  batch: { batchId: string; requestIds: readonly string[] },
+  stores: readonly string[],
+): Promise<void> {
+  if (stores.length === 0) return
+  await postgres.query(
+    'note_unreachable',
+    `INSERT INTO erasure_receipts (request_id, store, batch_id, outcome, method, at, ids, evidence)
+     SELECT request_id, store, $3, 'unreachable', '', now(), '{}', ''
+     FROM unnest($1::uuid[]) AS batch (request_id) CROSS JOIN unnest($2::text[]) AS away (store)
+     ON CONFLICT (request_id, store) DO UPDATE SET batch_id = EXCLUDED.batch_id, outcome = EXCLUDED.outcome,
+       method = EXCLUDED.method, ids = EXCLUDED.ids, evidence = EXCLUDED.evidence,
+       at = CASE WHEN erasure_receipts.outcome = 'unreachable' THEN erasure_receipts.at ELSE EXCLUDED.at END`,
+    [batch.requestIds, stores, batch.batchId],
+  )
+}
+
 interface ReceiptRow {
   store: string
   outcome: StoreReceipt['outcome']

@@ -40,6 +40,7 @@ async function readTotals(postgres: Postgres, { from, to, apps }: Scope, now: Da
   interface TotalsRow {
     received: number
     processed: number
+    partial: number
     overdue: number
     carried_over: number
     average_ms: number | null
@@ -49,11 +50,14 @@ async function readTotals(postgres: Postgres, { from, to, apps }: Scope, now: Da
   const [row] = await postgres.query<TotalsRow & Record<string, unknown>>(
     'gdpr_totals',
     `WITH request AS (
-       SELECT received_at, due_at, state, certified_at, progress, ${ANSWERED} AS answered_at, received_at >= $1 AS of_month
-       FROM privacy_requests WHERE received_at < $2 AND ($3::text[] IS NULL OR app = ANY($3))
+       SELECT received_at, due_at, state, certified_at, progress, ${ANSWERED} AS answered_at, received_at >= $1 AS of_month,
+         EXISTS (SELECT FROM certificates c WHERE c.request_id = r.request_id AND c.kind = 'partial' AND NOT c.superseded)
+           AS is_partial
+       FROM privacy_requests r WHERE received_at < $2 AND ($3::text[] IS NULL OR app = ANY($3))
      )
      SELECT count(*) FILTER (WHERE of_month)::int AS received,
        count(answered_at) FILTER (WHERE of_month)::int AS processed,
+       count(*) FILTER (WHERE of_month AND answered_at IS NULL AND is_partial)::int AS partial,
        count(*) FILTER (WHERE of_month AND COALESCE(answered_at, $4) > due_at)::int AS overdue,
        count(*) FILTER (WHERE NOT of_month AND (answered_at IS NULL OR answered_at >= $1))::int AS carried_over,
        round(1000 * extract(epoch FROM avg(answered_at - received_at) FILTER (WHERE of_month AND state <> 'cancelled')))::float8
@@ -69,6 +73,7 @@ async function readTotals(postgres: Postgres, { from, to, apps }: Scope, now: Da
     received: row!.received,
     processed: row!.processed,
     pending: row!.received - row!.processed,
+    partial: row!.partial,
     overdue: row!.overdue,
     carriedOver: row!.carried_over,
     averageProcessingMs: row!.average_ms,

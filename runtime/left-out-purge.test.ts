@@ -6,9 +6,12 @@ it('leaves nothing out unless a drill says so', () => {
   const leftOut = readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'vault-rewrite' })
   expect(leftOut('vault-rewrite')).toBe(true)
   expect(leftOut('set-aside-parts')).toBe(false)
+  const two = readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'vault-rewrite,batch-tokens' })
+  expect([two('vault-rewrite'), two('batch-tokens'), two('set-aside-parts')]).toEqual([true, true, false])
 })
 
 it('refuses to leave a purge out of a platform that is no drill', () => {
   expect(() => readLeftOut({ EBB_DRILL_WITHOUT: 'vault-rewrite' })).toThrow(/EBB_DRILL=1/)
-  expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'something' })).toThrow(/one of/)
+  expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'something' })).toThrow(/some of/)
+  expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'vault-rewrite,x' })).toThrow(/some of/)
 })

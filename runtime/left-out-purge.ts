@@ -11,21 +11,31 @@ export const PURGES = [
   'keyring-rewrite',
   /** Unfinished uploads to object storage stay. */
   'unfinished-uploads',
+  /** Objects that go stay, with all versions and delete markers. */
+  'object-versions',
   /** Parts that somebody set aside stay, in `detached` and in `shadow`. */
   'set-aside-parts',
+  /** Texts of mutations that somebody ran by hand stay. */
+  'mutation-texts',
+  /** Tokens of a batch stay in the table by which it deletes. */
+  'batch-tokens',
+  /** What the daily ETL staged of a day stays. */
+  'staging-partitions',
 ] as const
 export type Purge = (typeof PURGES)[number]
 
 /**
+ * @param environment `EBB_DRILL_WITHOUT`: names, separated by commas
  * @returns a function that says whether a purge is to be left out; always false outside drills.
  * @throws EbbError `drill_only`: set without EBB_DRILL=1, or to an unknown name
  */
 export function readLeftOut(environment: Record<string, string | undefined>): (purge: Purge) => boolean {
-  const chosen = environment.EBB_DRILL_WITHOUT
-  if (chosen && (environment.EBB_DRILL !== '1' || !PURGES.includes(chosen as Purge))) {
-    throw new EbbError('drill_only', `EBB_DRILL_WITHOUT needs EBB_DRILL=1 and one of ${PURGES.join(', ')}`)
+  const chosen = (environment.EBB_DRILL_WITHOUT ?? '').split(',').filter(Boolean)
+  const isUnknown = (name: string) => !(PURGES as readonly string[]).includes(name)
+  if (chosen.length > 0 && (environment.EBB_DRILL !== '1' || chosen.some(isUnknown))) {
+    throw new EbbError('drill_only', `EBB_DRILL_WITHOUT needs EBB_DRILL=1 and some of ${PURGES.join(', ')}`)
   }
-  return (purge) => chosen === purge
+  return (purge) => chosen.includes(purge)
 }
 
 // Read here and not in config.ts: it is no setting of the product.

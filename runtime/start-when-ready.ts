@@ -14,7 +14,7 @@ export async function startWhenReady<Started>(
   logger: Logger,
   engine: string,
   start: () => Promise<Started>,
-  patienceMs = 60_000,
+  patienceMs = 5 * 60_000,
 ): Promise<Started> {
   const endAt = Date.now() + patienceMs
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 2_000)) {

@@ -48,9 +48,11 @@ async function purge(
 ): Promise<Purged> {
   const purged: Purged = { versions: [], uploads: 0 }
   for (let tries = 0; ; tries++) {
+    // Uploads first: one that is completed meanwhile is found as a version.
     const unfinished = isLeftOut('unfinished-uploads') ? [] : await listUnfinishedUploads(s3, bucket, prefix)
     const uploads = unfinished.filter(goes)
-    const versions = (await listVersions(s3, bucket, prefix)).filter(goes)
+    const standing = isLeftOut('object-versions') ? [] : await listVersions(s3, bucket, prefix)
+    const versions = standing.filter(goes)
     if (uploads.length === 0 && versions.length === 0) return purged
     if (tries === TRIES) {
       throw new EbbError(

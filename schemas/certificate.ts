@@ -59,6 +59,12 @@ const Receipt = z.discriminatedUnion('outcome', [
     since: Time,
     assertedBy: Text.optional(),
   }),
+  z.strictObject({
+    outcome: z.literal('waiting'),
+    store: Name,
+    /** Stores out of reach that must be erased first: keys go last. */
+    after: z.array(Name).min(1).max(500),
+  }),
 ])
 export type Receipt = z.infer<typeof Receipt>
 
@@ -104,7 +110,7 @@ const Kinds = {
     request: z.uuid(),
     /** Digest of the statement that is withdrawn. */
     supersedes: Hash,
-    reason: z.enum(['survivor-found', 'restored-copy-found', 'issued-in-error', 'hold-released']),
+    reason: z.enum(['survivor-found', 'restored-copy-found', 'issued-in-error', 'hold-released', 'replaced']),
   }),
   'key-retirement': Statement.extend({
     kind: z.literal('key-retirement'),

@@ -48,7 +48,8 @@ export const RESIDUES: readonly Residue[] = [
   {
     engine: 'clickhouse',
     residue: 'mutation_*.txt, which keep the literals of ALTER … DELETE',
-    purge: 'delete by a sub-select from a helper table; finished mutations age out',
+    purge:
+      'delete by a sub-select from a helper table; texts of others are forgotten with the next erasure (KILL MUTATION of what is done)',
     check: 'system.mutations.command holds no token',
   },
   {
@@ -78,8 +79,9 @@ export const RESIDUES: readonly Residue[] = [
   },
   {
     engine: 'clickhouse',
-    residue: 'BACKUP files (development server: <data>/ebb-backups)',
-    purge: 'expiry of backups',
+    residue: 'BACKUP files in S3',
+    purge:
+      'expiry of backups; on its own disk the development server makes none, on a real server they are with whoever makes them',
     check: 'no backup is older than its expiry',
   },
   {
@@ -93,7 +95,7 @@ export const RESIDUES: readonly Residue[] = [
   {
     engine: 'clickhouse',
     residue:
-      'database ebb_restricted of the development server: texts of running statements of analysts, in memory',
+      'database ebb_restricted of the development server: texts of running statements of analysts and of the verifier (with tokens), in memory',
     purge: 'the view is dropped at the end of its statement; the database does not outlive the server',
     check: 'system.tables lists none in it while nothing runs',
   },

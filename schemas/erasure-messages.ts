@@ -32,6 +32,8 @@ export const ERASURE_MESSAGES = {
   releaseHold: 'releaseHold',
   /** Update: tries the store again that the saga is stuck on. */
   retryStore: 'retryStore',
+  /** Update: a signed partial certificate, while a store is out of reach. @returns PartialCertificate. */
+  certifyPartial: 'certifyPartial',
   /** Signal of the shared batch. */
   batchDone: 'batchDone',
   /** Signal to the batch workflow that somebody waits. */
@@ -50,6 +52,14 @@ export const REFUSAL_REASONS = {
   'freedom-of-expression': 'Erasure would prejudice the right of freedom of expression and information.',
 } as const
 export type RefusalReason = keyof typeof REFUSAL_REASONS
+
+/** Why the verifier signs no partial certificate. */
+export const PARTIAL_REFUSALS = {
+  store_answers: 'the store that the request waits for answers the verifier',
+  survivors_found: 'the verifier found something of the person in a store that answers',
+  evidence_missing: 'the verifier has no receipt that it could believe of a store that answers',
+  already_certified: 'every store was reached, and certified',
+} as const
 
 export interface Refusal {
   /** `GDPR Art. 12(6)`. */

@@ -166,6 +166,13 @@ export interface Survivors {
   found: { store: string; count: number }[]
 }
 
+export interface PartialCertificate {
+  digest: string
+  logIndex: number
+  /** Stores that the verifier could not reach. */
+  unreachable: string[]
+}
+
 /** Activities of the verifier: its own process, task queue (`<queue>-verifier`), credentials and queries. */
 export interface VerifierActivities {
   /** Appends the "request received" leaf. */
@@ -179,6 +186,11 @@ export interface VerifierActivities {
     requestId: string
     kind: 'certificate' | 'partial' | 'closed'
   }): Promise<{ digest: string; logIndex: number }>
+  /**
+   * While a store is out of reach: looks into all the others itself, then signs and logs what is erased and what was not reached.
+   * Refuses with a code of PARTIAL_REFUSALS. Asked again, it gives the same one while the same stores are out of reach.
+   */
+  certifyPartial(input: { requestId: string }): Promise<PartialCertificate>
   refuse(input: {
     requestId: string
     article: string
@@ -208,6 +220,8 @@ export interface ErasureStatus {
   state: RequestState
   stage: string
   blockedStore: string | null
+  /** Whether that store gave no answer, as against keeping something. */
+  unreachable: boolean
   dueMs: number
   done: { stage: string; outcome: string }[]
   certificates: { kind: string; digest: string; logIndex: number }[]
@@ -218,6 +232,8 @@ export type ErasureErrorCode =
   | 'block_pending'
   | 'survivors_found'
   | 'keys_remain'
+  | 'store_answers'
+  | 'already_certified'
   | 'batch_unknown'
   | 'rows_remain'
   | 'parts_remain'

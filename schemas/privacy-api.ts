@@ -42,6 +42,14 @@ export const NewRefusal = z.strictObject({
 export const PlacedHoldAnswer = z.strictObject({ holdId: z.uuid() })
 export const Acknowledged = z.strictObject({ requestId: z.uuid(), done: z.string() })
 
+/** A partial certificate, by digest, and what the verifier could not reach. */
+export const PartialAnswer = z.strictObject({
+  requestId: z.uuid(),
+  digest: Digest,
+  logIndex: z.number().int(),
+  unreachable: z.array(z.string()).min(1),
+})
+
 export const CertificateEntry = z.strictObject({
   kind: z.string(),
   digest: Digest,
@@ -112,6 +120,8 @@ export const GdprMonth = z.strictObject({
   /** Has a certificate, or was refused or cancelled. */
   processed: z.number().int(),
   pending: z.number().int(),
+  /** Of those that are pending: have a partial certificate, which names stores that were not reached. */
+  partial: z.number().int(),
   overdue: z.number().int(),
   /** Came before the month and had no answer when it began. */
   carriedOver: z.number().int(),

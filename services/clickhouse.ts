@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { VERIFIER_USER } from '../clickhouse/verifier-user.ts'
 import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
 import { superviseProcess } from './supervise-process.ts'
 
@@ -7,7 +9,7 @@ const PREFERRED_PORT = 8123
 const SERVER = fileURLToPath(new URL('./clickhouse-server/main.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** The small ClickHouse server over chdb, data in `<home>/clickhouse`. */
+/** The small ClickHouse server over chdb, data in `<home>/clickhouse`; the verifier's user gets a new password at each start. */
 export async function startClickHouse(context: EngineContext): Promise<StartedEngine> {
   const given = context.environment.EBB_CLICKHOUSE_URL
   if (given) {
@@ -16,6 +18,8 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
     return { environment: { EBB_CLICKHOUSE_URL: given }, process: null }
   }
   const port = await context.ports.take(PREFERRED_PORT)
+  const urlOf = (user: string) => `http://${user}@127.0.0.1:${port}`
+  const ofVerifier = urlOf(`${VERIFIER_USER}:${randomBytes(16).toString('hex')}`)
   const child = await superviseProcess(context.home, {
     name: 'clickhouse',
     command: process.execPath,
@@ -25,10 +29,17 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
     ],
     cwd: ROOT,
     // The pool of native threads takes its size before the first line of the script runs.
-    environment: { UV_THREADPOOL_SIZE: '24', ...context.environment },
+    environment: {
+      UV_THREADPOOL_SIZE: '24',
+      ...context.environment,
+      EBB_VERIFIER_CLICKHOUSE_URL: ofVerifier,
+    },
     isReady: async () => (await fetch(`http://127.0.0.1:${port}/ping`)).ok,
-    readyTimeoutMs: 60_000,
+    report: context.report,
     stopTimeoutMs: 20_000,
   })
-  return { environment: { EBB_CLICKHOUSE_URL: `http://default@127.0.0.1:${port}` }, process: child }
+  return {
+    environment: { EBB_CLICKHOUSE_URL: urlOf('default'), EBB_VERIFIER_CLICKHOUSE_URL: ofVerifier },
+    process: child,
+  }
 }

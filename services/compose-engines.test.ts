@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { serverProperties } from './kafka.ts'
-import { PROCESS_SCRIPTS } from './own-processes.ts'
+import { PROCESS_SCRIPTS, type ProcessKind, withOwnCredentials } from './own-processes.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
@@ -40,6 +40,48 @@ describe('the real ClickHouse of docker-compose.yml', () => {
       './services/clickhouse-users.xml:/etc/clickhouse-server/users.d/bi.xml:ro',
       './services/clickhouse-cluster.yaml:/etc/clickhouse-server/config.d/cluster.yaml:ro',
     ])
+  })
+})
+
+describe('the verifier', () => {
+  const urls = ['POSTGRES', 'KEYRING', 'CLICKHOUSE'] as const
+
+  test('has its own credentials and nobody else’s', () => {
+    const { environment } = services.verifier!
+    for (const name of urls) {
+      const own = new URL(String(environment[`EBB_VERIFIER_${name}_URL`]))
+      expect(own.username, name).toBe('ebb_verifier')
+      expect(environment[`EBB_${name}_URL`], name).toBe(own.href.replace(/\/$/, ''))
+    }
+    expect(Object.values(environment).join('\n')).not.toContain('//ebb:')
+  })
+
+  test('shares them with nobody but the migration that makes its user', () => {
+    for (const [name, { environment }] of Object.entries(services)) {
+      const known = urls.filter((url) => `EBB_VERIFIER_${url}_URL` in environment)
+      if (name !== 'verifier') expect(known, name).toEqual(name === 'migrate' ? ['CLICKHOUSE'] : [])
+    }
+    const urlOf = (name: string) => services[name]?.environment.EBB_VERIFIER_CLICKHOUSE_URL
+    expect(urlOf('migrate')).toBe(urlOf('verifier'))
+  })
+
+  test('may read from S3 and not write to it, which its grant rests on', () => {
+    const { access_control_improvements: improvements } = parse(read('clickhouse-cluster.yaml'))
+    expect(improvements.enable_read_write_grants).toBe(true)
+  })
+
+  test('started by `ebb up` has its own credentials alone, and is alone in having them', () => {
+    const given = Object.fromEntries(
+      urls.flatMap((name) => [
+        [`EBB_${name}_URL`, `x://eraser-${name}`],
+        [`EBB_VERIFIER_${name}_URL`, `x://verifier-${name}`],
+      ]),
+    )
+    for (const kind of Object.keys(PROCESS_SCRIPTS) as ProcessKind[]) {
+      const text = Object.values(withOwnCredentials(kind, given)).join(' ')
+      expect(text.includes('x://eraser'), kind).toBe(kind !== 'verifier')
+      expect(text.includes('x://verifier'), kind).toBe(kind === 'verifier')
+    }
   })
 })
 

@@ -10,6 +10,8 @@ export type EngineName = (typeof ENGINE_NAMES)[number]
 export interface EngineContext {
   /** Data of earlier starts is to be deleted. */
   fresh?: boolean
+  /** The engines run for minutes. */
+  brief?: boolean
   home: string
   /** The starter's environment: URLs of engines that run already, PATH, HOME. */
   environment: Record<string, string | undefined>

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { EbbError } from '../runtime/errors.ts'
 import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
+import { archivedClasses, type KafkaRuntime } from './kafka-classes.ts'
 import { findOnPath, runCommand } from './run-command.ts'
-import { superviseProcess } from './supervise-process.ts'
+import { type ProcessSpec, superviseProcess } from './supervise-process.ts'
 import { cacheHome, ensureTool, exists, mavenRepositoryArguments } from './tool-cache.ts'
 
 const VERSION = '4.1.0'
@@ -34,43 +35,105 @@ export async function startKafka(context: EngineContext): Promise<StartedEngine>
     await requireReachable('EBB_KAFKA_BROKERS', host, port)
     return { environment: { EBB_KAFKA_BROKERS: given }, process: null }
   }
-  const java = await findJava(context)
-  const classPath = join(await ensureJars(context), '*')
-  const port = await context.ports.take(PREFERRED_PORT)
-  const controllerPort = await context.ports.take(PREFERRED_CONTROLLER_PORT)
-  const folder = join(context.home, 'kafka')
+  const runtime: KafkaRuntime = {
+    java: await findJava(context),
+    version: VERSION,
+    classPath: join(await ensureJars(context), '*'),
+  }
+  const archived = await archivedClasses(runtime, context, (argument, scratch) =>
+    runForAMoment(runtime, argument, scratch, context),
+  )
+  const ports = {
+    broker: await context.ports.take(PREFERRED_PORT),
+    controller: await context.ports.take(PREFERRED_CONTROLLER_PORT),
+  }
+  const flags = [...archived, ...(context.brief ? BRIEF : LASTING)]
+  const spec = await describeBroker(runtime, flags, join(context.home, 'kafka'), ports)
+  await format(runtime, archived, join(context.home, 'kafka'), context)
+  const child = await superviseProcess(context.home, {
+    ...spec,
+    name: 'kafka',
+    environment: context.environment,
+    report: context.report,
+    stopTimeoutMs: 20_000,
+  })
+  return { environment: { EBB_KAFKA_BROKERS: `127.0.0.1:${ports.broker}` }, process: child }
+}
+
+/** A broker that runs for months. */
+const LASTING = [`-Xmx${HEAP_MB}m`, `-Xms${HEAP_MB}m`, '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20']
+/** One that runs for minutes: compiling its code well would cost more CPU than all of its work. */
+const BRIEF = [`-Xmx${HEAP_MB}m`, '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+interface BrokerPorts {
+  broker: number
+  controller: number
+}
+
+/** Writes a broker's settings into its folder. @returns how it is started, and when it is ready */
+async function describeBroker(
+  { java, classPath }: KafkaRuntime,
+  flags: string[],
+  folder: string,
+  ports: BrokerPorts,
+): Promise<Pick<ProcessSpec, 'command' | 'args' | 'isReady'>> {
   const properties = join(folder, 'server.properties')
   const logging = join(folder, 'log4j2.properties')
   await mkdir(folder, { recursive: true })
-  await writeFile(properties, serverProperties(join(folder, 'data'), port, controllerPort))
+  await writeFile(properties, serverProperties(join(folder, 'data'), ports.broker, ports.controller))
   await writeFile(logging, LOGGING)
-  if (!(await exists(join(folder, 'data', 'meta.properties')))) {
-    // `E` first: one in 64 random ids starts with a dash, which the tool takes for an option.
-    const clusterId = `E${randomBytes(16).toString('base64url').slice(1)}`
-    const format = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
-    await runCommand(java, [`-Dlog4j2.configurationFile=${logging}`, ...format], {
-      environment: context.environment,
-      task: 'formatting the Kafka folder',
-      report: context.report,
-    })
-  }
-  const child = await superviseProcess(context.home, {
-    name: 'kafka',
+  return {
     command: java,
     args: [
-      `-Xmx${HEAP_MB}m`,
-      `-Xms${HEAP_MB}m`,
-      '-XX:+UseG1GC',
-      '-XX:MaxGCPauseMillis=20',
+      ...flags,
       `-Dlog4j2.configurationFile=${logging}`,
       ...['-cp', classPath, 'kafka.Kafka', properties],
     ],
-    environment: context.environment,
-    isReady: () => answers(`127.0.0.1:${port}`),
-    readyTimeoutMs: 90_000,
-    stopTimeoutMs: 20_000,
+    isReady: () => answers(`127.0.0.1:${ports.broker}`),
+  }
+}
+
+async function format(
+  { java, classPath }: KafkaRuntime,
+  archived: string[],
+  folder: string,
+  { environment, report }: EngineContext,
+): Promise<void> {
+  if (await exists(join(folder, 'data', 'meta.properties'))) return
+  // `E` first: one in 64 random ids starts with a dash, which the tool takes for an option.
+  const clusterId = `E${randomBytes(16).toString('base64url').slice(1)}`
+  const flags = [...archived, ...BRIEF, `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`]
+  const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(folder, 'server.properties')]
+  await runCommand(java, [...flags, '-cp', classPath, ...tool], {
+    environment,
+    task: 'formatting the Kafka folder',
+    report,
   })
-  return { environment: { EBB_KAFKA_BROKERS: `127.0.0.1:${port}` }, process: child }
+}
+
+/** A broker in a folder that goes away with it, from its start to its orderly end. @param flag one more for its JVM */
+async function runForAMoment(
+  runtime: KafkaRuntime,
+  flag: string,
+  folder: string,
+  context: EngineContext,
+): Promise<void> {
+  const ports = { broker: await context.ports.take(0), controller: await context.ports.take(0) }
+  try {
+    const spec = await describeBroker(runtime, [...BRIEF, flag], folder, ports)
+    await format(runtime, [], folder, context)
+    const broker = await superviseProcess(context.home, {
+      ...spec,
+      name: 'kafka-classes',
+      environment: context.environment,
+      report: context.report,
+      // The archive is written at the end.
+      stopTimeoutMs: 5 * 60_000,
+    })
+    await broker.stop()
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 /** True when the broker serves metadata and knows its controller: an open port alone comes earlier. */

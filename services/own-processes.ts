@@ -54,6 +54,7 @@ export function createOwnProcesses(deps: {
   /** What every process gets, EBB_* of the engines included. */
   environment: Record<string, string | undefined>
   ports: PortReservations
+  report(line: string): void
 }): OwnProcesses {
   const running: OwnProcess[] = []
   // The verifier is told where our witness will be, whichever of the two starts first.
@@ -76,12 +77,36 @@ export function createOwnProcesses(deps: {
   }
 }
 
+/** Keys of stores, each with the verifier's own one. */
+const VERIFIER_KEYS = {
+  EBB_POSTGRES_URL: 'EBB_VERIFIER_POSTGRES_URL',
+  EBB_KEYRING_URL: 'EBB_VERIFIER_KEYRING_URL',
+  EBB_CLICKHOUSE_URL: 'EBB_VERIFIER_CLICKHOUSE_URL',
+} as const
+
+/**
+ * The verifier's credentials reach the verifier alone, and it gets nobody else's: who looks whether rows are gone cannot make
+ * them go, and who erases cannot write what the verifier writes.
+ */
+export function withOwnCredentials(
+  kind: ProcessKind,
+  environment: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  const given = { ...environment }
+  for (const [key, own] of Object.entries(VERIFIER_KEYS)) {
+    if (kind !== 'verifier') delete given[own]
+    else if (given[own]) given[key] = given[own]
+  }
+  return given
+}
+
 async function startOne(
   options: ProcessOptions,
   deps: {
     home: string
     environment: Record<string, string | undefined>
     ports: PortReservations
+    report(line: string): void
     ofWitness: { port: Promise<number> | undefined }
   },
 ): Promise<OwnProcess> {
@@ -92,7 +117,7 @@ async function startOne(
   // Ports are fixed here, not by the process: after a crash it must come back where its clients look for it.
   const metricsPort = await deps.ports.take(0)
   const environment: Record<string, string | undefined> = {
-    ...deps.environment,
+    ...withOwnCredentials(options.kind, deps.environment),
     EBB_METRICS_PORT: String(metricsPort),
     ...options.environment,
   }
@@ -117,7 +142,7 @@ async function startOne(
     cwd: ROOT,
     environment,
     isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,
-    readyTimeoutMs: 60_000,
+    report: (line) => deps.report(`${name}: ${line}`),
     stopTimeoutMs: 15_000,
   })
   return { kind: options.kind, child, metricsUrl, ...(url && { url }) }

@@ -38,7 +38,7 @@ export async function startPostgres(context: EngineContext): Promise<StartedEngi
     cwd: place.folder,
     ...(place.user && { user: place.user }),
     isReady: () => createDatabases(port),
-    readyTimeoutMs: 60_000,
+    report: context.report,
     // SIGINT is Postgres's fast shutdown: it does not wait for clients that stay connected.
     stopSignal: 'SIGINT',
     stopTimeoutMs: 10_000,

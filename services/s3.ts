@@ -45,7 +45,7 @@ export async function startS3(context: EngineContext): Promise<StartedEngine> {
     // Keys by the environment: a command line can be read by every user of the machine.
     environment: { ...context.environment, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
     isReady: async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok,
-    readyTimeoutMs: 20_000,
+    report: context.report,
     stopTimeoutMs: 5_000,
   })
   return { environment: { EBB_S3_ENDPOINT: `http://127.0.0.1:${port}`, ...keys }, process: child }

@@ -25,6 +25,8 @@ export interface StartOptions {
   onProgress?(line: string): void
   /** Deletes what earlier starts left in the home, once nobody else uses it. Default false. */
   fresh?: boolean
+  /** For tests, drills and the demo, which last minutes: engines start with less CPU and reach less throughput. Default false. */
+  brief?: boolean
   /** Default: the environment of this process. An EBB_* URL in it means: nothing is started for that engine. */
   environment?: Record<string, string | undefined>
 }
@@ -82,6 +84,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
       home,
       environment: given,
       ...(options.fresh && { fresh: true }),
+      ...(options.brief && { brief: true }),
       ports,
       report: (line) => report(`${name}: ${line}`),
       signal: abort.signal,

@@ -52,6 +52,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     home,
     environment: { ...(options.environment ?? process.env), ...engines.environment },
     ports: reservePorts(options.ports),
+    report,
   })
   const metricsUrls: Record<string, string> = {}
   let collectorUrl = ''

@@ -22,7 +22,7 @@ const shell = (script: string) => ({
   args: ['-c', script],
   environment: process.env,
   isReady: async (output: () => string) => output().includes('ready'),
-  readyTimeoutMs: 5_000,
+  readyTimeoutMs: 60_000,
   stopTimeoutMs: 300,
 })
 
@@ -32,6 +32,17 @@ test('a process that ends before it is ready fails with the end of its log', asy
     code: 'start_failed',
     message: expect.stringContaining('the disk is full'),
   })
+})
+
+test('a process that is not ready in its time fails with the end of its log, and is ended', async () => {
+  const spec = { ...shell('echo loading $$; sleep 60'), readyTimeoutMs: 500 }
+  const failure: Error = await superviseProcess(home, spec).then(
+    () => expect.fail('it was taken for ready'),
+    (error) => error,
+  )
+  expect(failure.message).toContain('not ready within 0.5 s')
+  const pid = Number(/loading (\d+)/.exec(failure.message)?.[1])
+  expect(isAlive(pid)).toBe(false)
 })
 
 test('a restart waits for the new process, not for what the old one had written', async () => {

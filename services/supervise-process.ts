@@ -14,7 +14,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import { signalGroup } from './process-table.ts'
 
+/** A process is asked whether it is ready so often, and less often the longer it takes: the questions cost the CPU that it needs. */
 const READY_POLL_MS = 50
+const READY_POLL_SHARE = 0.05
+const LONGEST_POLL_MS = 1_000
+/** A slow machine is not a broken one; a process that has ended is told of at once. */
+const READY_LIMIT_MS = 5 * 60_000
+const PROGRESS_EVERY_MS = 15_000
 const RESTART_TRIES = 20
 const LOG_KEPT_BYTES = 20_000_000
 
@@ -27,7 +33,10 @@ export interface ProcessSpec {
   user?: { uid: number; gid: number }
   /** Asked again and again until true. `output` is what the process wrote since this start. */
   isReady: (output: () => string) => Promise<boolean>
-  readyTimeoutMs: number
+  /** Default: five minutes. */
+  readyTimeoutMs?: number
+  /** Hears every 15 s that it is not ready yet. */
+  report?: (line: string) => void
   /** A process that has not ended this long after `stopSignal` is killed. */
   stopTimeoutMs: number
   stopSignal?: NodeJS.Signals
@@ -166,9 +175,11 @@ async function relaunch(spec: ProcessSpec, logFile: string, pidFile: string): Pr
 }
 
 async function waitReady(launched: Launched, spec: ProcessSpec, logFile: string): Promise<void> {
-  const deadline = Date.now() + spec.readyTimeoutMs
+  const startedAt = Date.now()
+  const limitMs = spec.readyTimeoutMs ?? READY_LIMIT_MS
+  let toldAt = startedAt
   const output = () => readFrom(logFile, launched.logOffset)
-  while (Date.now() < deadline) {
+  while (Date.now() - startedAt < limitMs) {
     if (launched.hasEnded()) {
       const how = await launched.ended
       throw new EbbError(
@@ -177,11 +188,16 @@ async function waitReady(launched: Launched, spec: ProcessSpec, logFile: string)
       )
     }
     if (await spec.isReady(output).catch(() => false)) return
-    await sleep(READY_POLL_MS)
+    const waitedMs = Date.now() - startedAt
+    if (Date.now() - toldAt > PROGRESS_EVERY_MS) {
+      toldAt = Date.now()
+      spec.report?.(`not ready yet after ${Math.round(waitedMs / 1_000)} s; log: ${logFile}`)
+    }
+    await sleep(Math.min(Math.max(READY_POLL_MS, waitedMs * READY_POLL_SHARE), LONGEST_POLL_MS))
   }
   throw new EbbError(
     'start_failed',
-    `${spec.name} was not ready within ${spec.readyTimeoutMs / 1_000} s; ${logFile}:\n${lastLines(output())}`,
+    `${spec.name} was not ready within ${limitMs / 1_000} s; ${logFile}:\n${lastLines(output())}`,
   )
 }
 

@@ -52,7 +52,7 @@ export async function startTemporal(context: EngineContext): Promise<StartedEngi
     environment: context.environment,
     // The UI is started after the frontend serves and the namespace and search attributes exist.
     isReady: async () => (await canConnect('127.0.0.1', port)) && (await canConnect('127.0.0.1', uiPort)),
-    readyTimeoutMs: 60_000,
+    report: context.report,
     stopTimeoutMs: 15_000,
   })
   return {

@@ -37,6 +37,7 @@ export async function startTestEngines(): Promise<TestEngines> {
   const engines = await startEngines({
     home,
     ports: 'free',
+    brief: true,
     onProgress: (line) => process.stderr.write(`  ${line}\n`),
   })
   return {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { postBatch } from '../cli/post-batches.ts'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
 import { createApp } from '../postgres/apps.ts'
@@ -32,7 +33,7 @@ export interface ErasurePlatform {
 }
 
 const SHORT_TIMES = {
-  EBB_LEASE_S: '1',
+  EBB_LEASE_S: '3',
   EBB_ERASE_BATCH_S: '0.2',
   EBB_SUPPRESS_S: '5',
   EBB_EVENTS_RETENTION_S: '10',
@@ -92,22 +93,14 @@ export async function startErasurePlatform(
     countRows,
     async send(app, batch) {
       const before = await countRows()
-      const response = await fetch(`${collector.url}/v1/batch`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          authorization: `Basic ${Buffer.from(`${writeKeys.get(app)}:`).toString('base64')}`,
-        },
-        body: JSON.stringify({ batch, sentAt: new Date().toISOString() }),
-      })
-      const answer = (await response.json()) as { accepted: number }
-      if (response.status !== 200) throw new Error(`the collector answered ${response.status}`)
+      const body = { batch, sentAt: new Date().toISOString() }
+      const answer = await postBatch(collector.url, writeKeys.get(app)!, body)
       for (let waited = 0; (await countRows()) < before + answer.accepted; waited += 50) {
-        if (waited > 20_000) throw new Error('rows are not stored')
+        if (waited > 120_000) throw new Error('rows are not stored')
         await sleep(50)
       }
     },
-    async until(requestId, states, withinMs = 60_000) {
+    async until(requestId, states, withinMs = 300_000) {
       for (const giveUpAt = Date.now() + withinMs; ; ) {
         const { state } = await readRequest(office.postgres, requestId)
         if (states.includes(state)) return state

@@ -29,7 +29,7 @@ export function sameCounts(events: number): StoredCounts {
 }
 
 /** Waits until every record that is in Kafka now is acknowledged by ingest. */
-export async function waitUntilIngested(stage: Stage, timeoutMs = 30_000): Promise<void> {
+export async function waitUntilIngested(stage: Stage, timeoutMs = 180_000): Promise<void> {
   const logger = createLogger('test', 'silent')
   const deadline = Date.now() + timeoutMs
   const targets = new Map(

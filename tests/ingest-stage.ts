@@ -60,7 +60,7 @@ export async function createIngestStage(): Promise<IngestStage> {
     },
     counts: () => readStoredCounts(clickhouse),
     progress: () => readIngestProgress(stage.config, silent),
-    async until(done, timeoutMs = 20_000) {
+    async until(done, timeoutMs = 120_000) {
       const deadline = Date.now() + timeoutMs
       while (!(await done())) {
         if (Date.now() > deadline) throw new Error(`did not come about in ${timeoutMs} ms`)

@@ -83,6 +83,15 @@ const SAGAS: Record<string, Scenario> = {
       failures: { certify: { times: 1, code: 'survivors_found', final: true } },
     },
   },
+  // A partial certificate for an officer who asks, and another call at the deadline.
+  'erasure-partial': {
+    requestId: id(8),
+    script: { dueMs: 60_000, blocked: [['s3/archive'], ['s3/archive'], ['s3/archive'], ['s3/archive']] },
+    async meanwhile(saga) {
+      await untilStage(saga, /cannot be reached/)
+      await saga.executeUpdate('certifyPartial')
+    },
+  },
   'erasure-retries': {
     requestId: id(6),
     script: {

@@ -177,6 +177,9 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       async certify({ kind }) {
         return sign('certify', kind)
       },
+      async certifyPartial() {
+        return { ...sign('certifyPartial', ''), unreachable: ['s3/archive'] }
+      },
       async refuse({ article, reason }) {
         return sign('refuse', `${article} ${reason}`)
       },

@@ -28,14 +28,26 @@ export interface WorkflowClock {
   close(): Promise<void>
 }
 
+/** The SDK gives the server five seconds, which a busy machine may not have for it. */
+const STARTS = 12
+
+async function startTestServer(path: string): Promise<TestWorkflowEnvironment> {
+  for (let starts = 1; ; starts++) {
+    try {
+      return await TestWorkflowEnvironment.createTimeSkipping({
+        server: { executable: { type: 'existing-path', path } },
+      })
+    } catch (error) {
+      if (starts === STARTS) throw error
+    }
+  }
+}
+
 /** Temporal's test server with the workflows bundled once. */
 export async function startWorkflowClock(): Promise<WorkflowClock> {
   quietTemporal()
   const path = await fetchTemporalTestServer()
-  const [environment, bundle] = await Promise.all([
-    TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }),
-    bundleWorkflows(),
-  ])
+  const [environment, bundle] = await Promise.all([startTestServer(path), bundleWorkflows()])
   // The test server cannot list what it knows, so ensureSearchAttributes cannot ask it.
   await environment.connection.operatorService.addSearchAttributes({
     namespace: 'default',

@@ -7,15 +7,17 @@ import {
   setHandler,
   uuid4,
 } from '@temporalio/workflow'
-import type { ErasureStage } from '../schemas/erasure.ts'
+import type { ErasureStage, PartialCertificate } from '../schemas/erasure.ts'
 import {
   type BatchDone,
   ERASURE_MESSAGES,
   faultOfHold,
   faultOfRefusal,
   type HoldWish,
+  PARTIAL_REFUSALS,
   type Refusal,
 } from '../schemas/erasure-messages.ts'
+import { createPartialCertifier } from './certify-partial.ts'
 import { brief } from './erasure-activities.ts'
 import type { ErasureTracker } from './track-erasure.ts'
 
@@ -24,6 +26,7 @@ export const refuseUpdate = defineUpdate<void, [Refusal]>(ERASURE_MESSAGES.refus
 export const placeHoldUpdate = defineUpdate<string, [HoldWish]>(ERASURE_MESSAGES.placeHold)
 export const releaseHoldUpdate = defineUpdate<void, [{ holdId: string }]>(ERASURE_MESSAGES.releaseHold)
 export const retryStoreUpdate = defineUpdate<void>(ERASURE_MESSAGES.retryStore)
+export const certifyPartialUpdate = defineUpdate<PartialCertificate>(ERASURE_MESSAGES.certifyPartial)
 export const batchDoneSignal = defineSignal<[BatchDone]>(ERASURE_MESSAGES.batchDone)
 
 /** What officers, operators and the shared batch have said to one erasure. */
@@ -32,6 +35,10 @@ export interface Desk {
   ending: { outcome: 'cancelled' } | ({ outcome: 'refused' } & Refusal) | null
   holds: Map<string, { untilMs: number; released: boolean }>
   retryAsked: boolean
+  /** Rounds that ended with the request blocked. */
+  roundsBlocked: number
+  /** Asks the verifier for a partial certificate; workflows/certify-partial.ts. */
+  certifyPartial(): Promise<PartialCertificate>
   /** Last word of the batch on each stage; taken away when the request is put in line. */
   batchDone: Map<ErasureStage, BatchDone>
   /** From here on nothing can be taken back: waits for Updates under way, and refuses later ones. */
@@ -45,6 +52,8 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     ending: null,
     holds: new Map(),
     retryAsked: false,
+    roundsBlocked: 0,
+    certifyPartial: createPartialCertifier(requestId, track),
     batchDone: new Map(),
     async close() {
       open = false
@@ -57,6 +66,9 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   }
   const requireHold = ({ holdId }: { holdId: string }) => {
     if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
+  }
+  const requireBlocked = () => {
+    if (!track.status.blockedStore) refuse('not_stuck', 'the request is not blocked on a store')
   }
 
   setHandler(
@@ -109,12 +121,17 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
       desk.retryAsked = true
     },
     {
-      validator() {
-        if (!track.status.blockedStore) refuse('not_stuck', 'the request is not blocked on a store')
-      },
+      validator: requireBlocked,
       description: 'Tries the store again that the request is blocked on, now.',
     },
   )
+  setHandler(certifyPartialUpdate, () => desk.certifyPartial(), {
+    validator() {
+      requireBlocked()
+      if (!track.status.unreachable) refuse('survivors_found', PARTIAL_REFUSALS.survivors_found)
+    },
+    description: 'Signs and logs what is erased so far and which stores could not be reached.',
+  })
   setHandler(batchDoneSignal, (done) => {
     desk.batchDone.set(done.stage, done)
   })

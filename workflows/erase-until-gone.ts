@@ -54,7 +54,8 @@ export async function waitBlocked(
   { attempt, survives }: { attempt: number; survives: boolean },
 ): Promise<void> {
   const isNew = track.status.blockedStore !== store
-  track.blockedOn(store)
+  track.blockedOn(store, !survives)
+  desk.roundsBlocked += 1
   track.say(survives ? `something is left in ${store}` : `${store} cannot be reached`, 'stuck')
   if (isNew) {
     await brief.setState({ requestId, state: 'stuck', store })

@@ -63,7 +63,7 @@ export const shared = proxyActivities<
 
 /** The verifier has a worker and a queue of its own. Called within a workflow: the queue's name follows the workflow's. */
 export function verifierActivities() {
-  return proxyActivities<VerifierActivities>({
+  return proxyActivities<Omit<VerifierActivities, 'certifyPartial'>>({
     taskQueue: `${workflowInfo().taskQueue}-verifier`,
     startToCloseTimeout: '10m',
     heartbeatTimeout,
@@ -71,3 +71,14 @@ export function verifierActivities() {
   })
 }
 export type Verifier = ReturnType<typeof verifierActivities>
+
+/** Somebody waits for the answer, and who asked at the deadline asks again after the saga's next round: few tries. */
+export function partialActivities() {
+  return proxyActivities<Pick<VerifierActivities, 'certifyPartial'>>({
+    taskQueue: `${workflowInfo().taskQueue}-verifier`,
+    scheduleToCloseTimeout: '15m',
+    startToCloseTimeout: '10m',
+    heartbeatTimeout,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumAttempts: 3 },
+  })
+}

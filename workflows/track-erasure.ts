@@ -19,7 +19,8 @@ export interface ErasureTracker {
   step<T>(stage: string, work: () => Promise<T>, outcome: (result: T) => string): Promise<T>
   /** Says a stage without a step of its own: a wait, the end. */
   say(stage: string, state?: RequestState): void
-  blockedOn(store: string | null): void
+  /** @param unreachable whether the store gave no answer, as against keeping something */
+  blockedOn(store: string | null, unreachable?: boolean): void
   overdue(): void
 }
 
@@ -32,6 +33,7 @@ export function trackErasure(requestId: string): ErasureTracker {
     state: 'received',
     stage: 'starting',
     blockedStore: null,
+    unreachable: false,
     dueMs: 0,
     done: [],
     certificates: [],
@@ -77,7 +79,8 @@ export function trackErasure(requestId: string): ErasureTracker {
       status.done.push(entry)
       return result
     },
-    blockedOn(store) {
+    blockedOn(store, unreachable = false) {
+      status.unreachable = unreachable
       if (status.blockedStore === store) return
       status.blockedStore = store
       upsertSearchAttributes([{ key: blockedStoreAttribute, value: store }])

@@ -1,9 +1,14 @@
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow'
+import { CancellationScope, isCancellation, patched, sleep } from '@temporalio/workflow'
+import { certifyPartialOnce } from './certify-partial.ts'
 import type { Saga } from './erase-until-gone.ts'
 import { steps } from './erasure-activities.ts'
 
-/** Escalates once, at the deadline, and stops nothing. */
-export function watchDeadline({ requestId, track }: Saga, dueMs: number): CancellationScope {
+/**
+ * Escalates once, at the deadline, and stops nothing. Whoever asked is not left without an answer by then: where a store is out of
+ * reach, the rest is certified.
+ */
+export function watchDeadline(saga: Saga, dueMs: number): CancellationScope {
+  const { requestId, track } = saga
   const scope = new CancellationScope()
   scope
     .run(async () => {
@@ -12,6 +17,7 @@ export function watchDeadline({ requestId, track }: Saga, dueMs: number): Cancel
       await steps.raiseErasureAlert.executeWithOptions({ summary: 'Alert: overdue' }, [
         { requestId, kind: 'overdue' },
       ])
+      if (patched('partial-at-the-deadline')) await certifyPartialOnce(saga)
     })
     .catch((error) => {
       if (!isCancellation(error)) throw error

@@ -22,7 +22,7 @@ export async function readNamedHorizons(
 ): Promise<(place: string) => boolean> {
   const rows = await postgres.query<{ file: Buffer }>(
     'drill_certificates',
-    `SELECT file FROM certificates WHERE request_id = ANY($1::uuid[]) AND kind IN ('certificate', 'partial')`,
+    `SELECT file FROM certificates WHERE request_id = ANY($1::uuid[]) AND kind = 'certificate'`,
     [requestIds],
   )
   const named = rows.map(({ file }) => readHorizons(file))

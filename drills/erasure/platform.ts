@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +19,8 @@ export interface DrillPlatform {
   platform: RunningPlatform
   /** Folders with every file that the engines and our processes have written. */
   folders: string[]
+  /** That of the development server's bodies on their way, in memory-backed files. */
+  spool: string
   stop(): Promise<void>
 }
 
@@ -41,6 +44,7 @@ export async function startDrillPlatform(options: {
   const platform = await startPlatform({
     home,
     ports: 'free',
+    brief: true,
     onProgress: options.say,
     environment: {
       ...process.env,
@@ -49,7 +53,7 @@ export async function startDrillPlatform(options: {
       EBB_REPORTS_FOLDER: join(home, 'reports'),
       EBB_ERASE_GRACE_S: '0',
       EBB_ERASE_BATCH_S: '3',
-      EBB_LEASE_S: '2',
+      EBB_LEASE_S: '5',
       EBB_EVENTS_RETENTION_S: String(horizons.eventsS),
       EBB_BACKUP_RETENTION_S: String(horizons.backupS),
       EBB_KEYRING_BACKUP_RETENTION_S: String(horizons.keyringBackupS),
@@ -70,5 +74,8 @@ export async function startDrillPlatform(options: {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stop().finally(() => process.exit(130)))
   }
-  return { home, config: readConfig(platform.environment), platform, folders: [home], stop }
+  const server = platform.processes.find(({ name }) => name === 'clickhouse')
+  const spool = join(existsSync('/dev/shm') ? '/dev/shm' : join(home, 'tmp'), `ebb-clickhouse-${server?.pid}`)
+  const folders = spool.startsWith(home) ? [home] : [home, spool]
+  return { home, config: readConfig(platform.environment), platform, folders, spool, stop }
 }

@@ -4,7 +4,7 @@ import type { Config } from '../../runtime/config.ts'
 import { createLogger } from '../../runtime/logger.ts'
 
 const AT_ONCE = 8
-const TRIES = 50
+const TRIES = 600
 
 /** Posts each batch until it is acknowledged. @throws Error on a refusal: the drill sends nothing that is wrong */
 export async function sendBatches(
@@ -43,7 +43,7 @@ export async function sendBatches(
 }
 
 /** Waits until ingest has acknowledged everything that the broker holds. */
-export async function waitForIngest(config: Config, timeoutMs = 180_000): Promise<void> {
+export async function waitForIngest(config: Config, timeoutMs = 300_000): Promise<void> {
   const logger = createLogger('drill', 'error')
   for (const deadline = Date.now() + timeoutMs; ; await sleep(500)) {
     const progress = await readIngestProgress(config, logger)

@@ -8,7 +8,7 @@ import { preamble } from './quote-sql.ts'
 import { readStatement } from './read-statement.ts'
 import { refuseForeign } from './refuse-foreign.ts'
 import { restrictSettings } from './restrict-settings.ts'
-import type { RestrictedUsers } from './restricted-user.ts'
+import { isRestricted, type RestrictedUser, type RestrictedUsers } from './restricted-user.ts'
 import { runInsert } from './run-insert.ts'
 import { type ResultSink, runSelect } from './run-select.ts'
 import type { SessionPool, SessionUse } from './session-pool.ts'
@@ -83,11 +83,11 @@ export async function answerRequest(
   const onClose = () => void killMarked(deps.engine, own)
   const mark = markOf(own, request.queryId)
   try {
-    if (user.restricted) {
+    if (isRestricted(user)) {
       if (data !== undefined)
         throw new ClickHouseError(164, 'READONLY', `${user.name}: Cannot execute query in readonly mode`)
       response.once('close', onClose)
-      await answerRestricted(deps, response, request, statement, mark)
+      await answerRestricted(deps, response, user, request, statement, mark)
     } else if (data !== undefined) {
       await answerInsert(deps, response, request, statement, data, mark)
     } else {
@@ -117,6 +117,7 @@ function refuseFiles({ tokens }: Statement): void {
 async function answerRestricted(
   deps: ServerDeps,
   response: ServerResponse,
+  user: RestrictedUser,
   request: QueryRequest,
   statement: Statement,
   mark: string,
@@ -124,12 +125,14 @@ async function answerRestricted(
   if (request.sessionCheck)
     throw new ClickHouseError(372, 'SESSION_NOT_FOUND', `Session ${request.sessionId} not found`)
   // A session id is taken and left unused: no state of a restricted user outlives a statement.
-  const before = preamble({ database: 'default', settings: restrictSettings(request), parameters: [] }, mark)
-  await deps.restricted.inTurn(request.user, async () => {
+  const settings = restrictSettings(request, user.restriction)
+  // The view has its names resolved already; the database is what currentDatabase() says.
+  const before = preamble({ database: request.database, settings, parameters: [] }, mark)
+  await deps.restricted.inTurn(user, async () => {
     // Whoever left while waiting needs no answer.
     if (response.destroyed) return
     await deps.pool.use(undefined, (connection) =>
-      deps.restricted.read(request, statement, (select) =>
+      deps.restricted.read(user, request, statement, (select) =>
         runSelect(deps.engine, connection, request, select, before, deps.spool, createSink(response)),
       ),
     )

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { checkAst, parseAst } from './check-ast.ts'
+import { listUsers } from './users.ts'
 
-const tableFunctions = new Set(['url', 'merge', 'remote', 'numbers', 'values', 'format'])
+const tableFunctions = new Set(['url', 's3', 'merge', 'remote', 'numbers', 'values', 'format'])
 
 /** The syntax tree of `SELECT <expression> FROM <source>`, as EXPLAIN AST prints it. */
 function ast(expression: string[], source: string[] = []): string[] {
@@ -18,7 +19,11 @@ function ast(expression: string[], source: string[] = []): string[] {
   ]
 }
 
-const check = (lines: string[]) => checkAst(parseAst(lines), tableFunctions)
+const users = listUsers({ bi: 'b', verifier: 'v' })
+const restrictionOf = (name: string) => users.find((user) => user.name === name)!.restriction!
+const checkAs = (name: string, lines: string[]) =>
+  checkAst(parseAst(lines), tableFunctions, restrictionOf(name))
+const check = (lines: string[]) => checkAs('bi', lines)
 
 describe('what bi may have analysed', () => {
   test.each([
@@ -67,5 +72,44 @@ describe('what bi may have analysed', () => {
     ['nothing', []],
   ])('but not %s', (_, lines) => {
     expect(() => check(lines)).toThrow(/ACCESS_DENIED|READONLY/)
+  })
+})
+
+/** `s3(<arguments>)` as EXPLAIN AST prints it. */
+const s3 = (...args: string[][]) =>
+  ast(
+    ['Asterisk'],
+    ['Function s3 (children 1)', ' ExpressionList', ...args.flat().map((line) => `  ${line}`)],
+  )
+const pair = (key: string, value = "Literal 'x'") => [
+  'Function equals (children 1)',
+  ' ExpressionList (children 2)',
+  `  Identifier ${key}`,
+  `  ${value}`,
+]
+const collection = ['Identifier ebb_s3_t_1_archive']
+
+describe('what the verifier may have analysed', () => {
+  test.each([
+    ['a table of a stage', ast(['Asterisk'], ['TableIdentifier t_1.events_raw'])],
+    ['parts', ast(['Asterisk'], ['TableIdentifier system.parts'])],
+    ['files of the archive', s3(collection, pair('filename'), pair('format'), pair('structure'))],
+  ])('%s', (_, lines) => {
+    expect(() => checkAs('ebb_verifier', lines)).not.toThrow()
+    expect(() => check(lines)).toThrow(/ACCESS_DENIED/)
+  })
+
+  test.each([
+    ['users', ast(['Asterisk'], ['TableIdentifier system.users'])],
+    ['statements of others', ast(['Asterisk'], ['TableIdentifier ebb_restricted.q_1'])],
+    ['views of the analysts', ast(['Asterisk'], ['TableIdentifier bi.days'])],
+    ['backups', s3(['Identifier ebb_s3_t_1_backups'], pair('filename'))],
+    ['a URL of its own', s3(["Literal 'http://x/'"], ["Literal 'CSV'"])],
+    ['a URL in place of the collection’s', s3(collection, pair('url'))],
+    ['keys of its own', s3(collection, pair('access_key_id'))],
+    ['a name that is worked out', s3(collection, pair('filename', 'Function file (children 1)'))],
+    ['s3() with nothing', s3()],
+  ])('but not %s', (_, lines) => {
+    expect(() => checkAs('ebb_verifier', lines)).toThrow(/ACCESS_DENIED/)
   })
 })

@@ -1,5 +1,5 @@
 import { ClickHouseError } from './map-error.ts'
-import { OPEN_DATABASE } from './users.ts'
+import type { Restriction } from './users.ts'
 
 /** System tables that a real server shows to everyone, or filters by grants. */
 const OPEN_SYSTEM_TABLES = new Set([
@@ -83,7 +83,7 @@ const denied = (what: string) => new ClickHouseError(497, 'ACCESS_DENIED', `Not 
  * @param tableFunctions names of all table functions of the engine, lower case.
  * @throws ClickHouseError 497 or 164.
  */
-export function checkAst(nodes: AstNode[], tableFunctions: Set<string>): void {
+export function checkAst(nodes: AstNode[], tableFunctions: Set<string>, restriction: Restriction): void {
   if (nodes[0]?.kind !== 'SelectWithUnionQuery') throw denied('only SELECT is allowed')
   for (const node of nodes) {
     if (node.depth === 1 && node.kind !== 'ExpressionList')
@@ -95,34 +95,53 @@ export function checkAst(nodes: AstNode[], tableFunctions: Set<string>): void {
         'Cannot modify settings in the text of a query in readonly mode',
       )
     if (node.kind === 'ColumnsApplyTransformer') throw denied('APPLY is not allowed')
-    if (node.kind === 'TableIdentifier') checkTable(node.name)
-    if (node.kind === 'Identifier' && isRightOfIn(node, nodes)) checkTable(node.name)
-    if (node.kind === 'Function') checkFunction(node, tableFunctions)
+    if (node.kind === 'TableIdentifier') checkTable(node.name, restriction)
+    if (node.kind === 'Identifier' && isRightOfIn(node, nodes)) checkTable(node.name, restriction)
+    if (node.kind === 'Function') checkFunction(node, nodes, tableFunctions, restriction)
   }
 }
 
-function checkTable(name: string): void {
+function checkTable(name: string, { opens, systemTables }: Restriction): void {
   const dot = name.indexOf('.')
   if (dot < 0) return
   const database = name.slice(0, dot)
   const table = name.slice(dot + 1)
-  if (OPEN_DATABASE.test(database)) return
-  if (database === 'system' && OPEN_SYSTEM_TABLES.has(table)) return
+  if (opens(database)) return
+  if (database === 'system' && (OPEN_SYSTEM_TABLES.has(table) || systemTables.has(table))) return
   if (/^information_schema$/i.test(database)) return
   throw denied(`to execute this query, it's necessary to have the grant SELECT ON ${name}`)
 }
 
-function checkFunction(node: AstNode, tableFunctions: Set<string>): void {
+function checkFunction(
+  node: AstNode,
+  nodes: AstNode[],
+  tableFunctions: Set<string>,
+  { opens, collections }: Restriction,
+): void {
   const name = node.name.toLowerCase()
   if (node.parent?.kind === 'TableExpression') {
     const dot = name.indexOf('.')
-    if (OPEN_TABLE_FUNCTIONS.has(name) || (dot > 0 && OPEN_DATABASE.test(name.slice(0, dot)))) return
+    if (OPEN_TABLE_FUNCTIONS.has(name) || (dot > 0 && opens(name.slice(0, dot)))) return
+    if (name === 's3' && collections && readsCollection(node, nodes, collections)) return
     throw denied(`table function ${node.name} is not allowed`)
   }
   // `x IN url(…)` reads a table function where a scalar one would stand.
   if (CLOSED_FUNCTIONS.test(name) || (tableFunctions.has(name) && !ALSO_SCALAR.has(name))) {
     throw denied(`function ${node.name} is not allowed`)
   }
+}
+
+/** `s3(collection, key = 'literal' …)`: no URL or keys of the reader's own, and nothing to work out before grants are looked at. */
+function readsCollection(call: AstNode, nodes: AstNode[], collections: RegExp): boolean {
+  const childrenOf = (parent: AstNode) => nodes.filter((other) => other.parent === parent)
+  const listOf = (fn: AstNode) => childrenOf(fn).flatMap(childrenOf)
+  const [collection, ...keys] = listOf(call)
+  if (collection?.kind !== 'Identifier' || !collections.test(collection.name)) return false
+  return keys.every((pair) => {
+    const [key, value] = listOf(pair)
+    const isPair = pair.kind === 'Function' && pair.name === 'equals'
+    return isPair && /^(filename|format|structure)$/.test(key?.name ?? '') && value?.kind === 'Literal'
+  })
 }
 
 /** `a IN db.t` names a table, but the syntax tree calls it an identifier. */

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { verifierPassword } from '../../clickhouse/verifier-user.ts'
 import { readConfig } from '../../runtime/config.ts'
 import { claimData } from './claim-data.ts'
 import { type Engine, openEngine } from './engine.ts'
@@ -38,12 +39,15 @@ async function main(): Promise<void> {
   const release = await claimData(dataPath).catch((error: Error) => die(error.message))
   const dropped = repairDedupLogs(dataPath)
   if (dropped > 0) console.log(JSON.stringify({ msg: 'deduplication log repaired', dropped }))
-  const { biPassword, memoryBytes } = readConfig().clickhouse
-  const users = listUsers(biPassword || 'bi')
-  const engine = open(dataPath, users, memoryBytes)
+  const { clickhouse, verifier } = readConfig()
+  const users = listUsers({
+    bi: clickhouse.biPassword || 'bi',
+    verifier: verifierPassword(verifier.clickhouseUrl),
+  })
+  const engine = open(dataPath, users, clickhouse.memoryBytes)
   const spool = createSpool(CONCURRENCY)
   const pool = createSessionPool(engine)
-  const restricted = await createRestrictedUsers(engine)
+  const restricted = await createRestrictedUsers(engine, users)
   const parts = createPartSpreader(dataPath)
   void parts.spread()
   const allowedHosts = values['allow-hosts'].split(',').filter(Boolean)

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { inlineParameters } from './inline-parameters.ts'
-import type { QueryRequest } from './parse-request.ts'
 import { restrictSettings } from './restrict-settings.ts'
+import { listUsers } from './users.ts'
 
-const restrict = (settings: [string, string][]) => restrictSettings({ settings } as unknown as QueryRequest)
+const users = listUsers({ bi: 'b', verifier: 'v' })
+const restrictAs = (name: string, settings: [string, string][]) =>
+  restrictSettings({ settings }, users.find((user) => user.name === name)!.restriction!)
+const restrict = (settings: [string, string][]) => restrictAs('bi', settings)
 
 describe('settings of a restricted user', () => {
   test('end with the limits and with readonly', () => {
@@ -28,6 +31,12 @@ describe('settings of a restricted user', () => {
     '',
   ])('%j is refused', (name) => {
     expect(() => restrict([[name, '1']])).toThrow(/READONLY/)
+  })
+  test('that say how rows lie on disk are the verifier’s alone', () => {
+    const own: [string, string] = ['apply_deleted_mask', '0']
+    expect(restrictAs('ebb_verifier', [own])[0]).toEqual(own)
+    expect(() => restrict([own])).toThrow(/READONLY/)
+    expect(() => restrictAs('ebb_verifier', [['s3_truncate_on_insert', '1']])).toThrow(/READONLY/)
   })
   test('that a client library always sends are taken and left out', () => {
     expect(

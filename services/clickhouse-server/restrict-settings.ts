@@ -1,6 +1,6 @@
 import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
-import { LIMITS } from './users.ts'
+import type { Restriction } from './users.ts'
 
 /** Settings that change how a result looks, not what it may read or cost. */
 const HARMLESS =
@@ -17,8 +17,11 @@ const IGNORED =
  * What of a restricted user's settings reaches the engine, with the limits set last. A limit may be lowered, never raised.
  * @throws ClickHouseError 164 for a setting that is not open, 452 for a limit above the profile's.
  */
-export function restrictSettings(request: QueryRequest): [string, string][] {
-  const limits = new Map<string, number>(Object.entries(LIMITS))
+export function restrictSettings(
+  request: Pick<QueryRequest, 'settings'>,
+  restriction: Restriction,
+): [string, string][] {
+  const limits = new Map<string, number>(Object.entries(restriction.limits))
   const settings: [string, string][] = []
   for (const [name, value] of request.settings) {
     const limit = limits.get(name)
@@ -33,6 +36,8 @@ export function restrictSettings(request: QueryRequest): [string, string][] {
         )
       }
       limits.set(name, wanted)
+    } else if (restriction.settings.has(name)) {
+      settings.push([name, value])
     } else if (!HARMLESS.test(name) || NOT_HARMLESS.test(name)) {
       throw new ClickHouseError(
         164,
@@ -44,6 +49,7 @@ export function restrictSettings(request: QueryRequest): [string, string][] {
     }
   }
   for (const [name, value] of limits) settings.push([name, String(value)])
-  settings.push(['timeout_overflow_mode', 'throw'], ['result_overflow_mode', 'throw'], ['readonly', '1'])
+  settings.push(['timeout_overflow_mode', 'throw'], ['result_overflow_mode', 'throw'])
+  settings.push(['readonly', String(restriction.readonly)])
   return settings
 }

@@ -8,30 +8,45 @@ import { ClickHouseError } from './map-error.ts'
 import type { QueryRequest } from './parse-request.ts'
 import { quoteName, quoteString } from './quote-sql.ts'
 import { rewriteShow } from './rewrite-show.ts'
-import { LIMITS, OPEN_DATABASE, QUERIES_PER_MINUTE } from './users.ts'
+import type { Restriction, User } from './users.ts'
 
 /** Holds the definer views of running statements, in memory. */
 const VIEWS = 'ebb_restricted'
-/** Statements of restricted users that run side by side: half of the server, so that they cannot fill it. */
-const CONCURRENCY = 8
+/** Statements of one user that wait for their turn. */
+const MAX_WAITING = 200
 
 export interface RestrictedUsers {
   /**
    * Runs a whole request of a restricted user when its turn comes. To be taken before a place of the pool: whoever waits
    * here must hold nothing that others need. @throws ClickHouseError 201 and 202 when there are too many.
    */
-  inTurn<T>(user: string, work: () => Promise<T>): Promise<T>
+  inTurn<T>(user: RestrictedUser, work: () => Promise<T>): Promise<T>
   /**
    * Hands `read` a statement that reads, with the user's own grants, what the user's statement asks for.
    * The engine runs everything as `default`; only a definer view is checked against another user's grants.
    * @throws ClickHouseError 497, 164, 62, or the engine's own.
    */
-  read<T>(request: QueryRequest, statement: Statement, read: (statement: Statement) => Promise<T>): Promise<T>
+  read<T>(
+    user: RestrictedUser,
+    request: QueryRequest,
+    statement: Statement,
+    read: (statement: Statement) => Promise<T>,
+  ): Promise<T>
 }
 
-export async function createRestrictedUsers(engine: Engine): Promise<RestrictedUsers> {
-  const limit = limitConcurrency(CONCURRENCY, 200)
-  const counted = countQueries(QUERIES_PER_MINUTE)
+export type RestrictedUser = User & { restriction: Restriction }
+export const isRestricted = (user: User): user is RestrictedUser => user.restriction !== undefined
+
+export async function createRestrictedUsers(
+  engine: Engine,
+  users: readonly User[],
+): Promise<RestrictedUsers> {
+  const lanes = new Map(
+    users.filter(isRestricted).map(({ name, restriction }) => {
+      const limit = limitConcurrency(restriction.atOnce, MAX_WAITING)
+      return [name, { limit, counted: countQueries(restriction.queriesPerMinute) }]
+    }),
+  )
   const [names] = await withConnection(engine, async (connection) => {
     await engine.query(connection, `CREATE DATABASE IF NOT EXISTS ${VIEWS} ENGINE = Memory`, 'Null')
     return [await rows(engine, connection, 'SELECT lower(name) FROM system.table_functions')]
@@ -39,8 +54,14 @@ export async function createRestrictedUsers(engine: Engine): Promise<RestrictedU
   const tableFunctions = new Set(names)
   let serial = 0
 
-  async function prepare(request: QueryRequest, statement: Statement, view: string, connection: Connection) {
-    const database = databaseOf(request)
+  async function prepare(
+    { name, restriction }: RestrictedUser,
+    request: QueryRequest,
+    statement: Statement,
+    view: string,
+    connection: Connection,
+  ) {
+    const database = databaseOf(request, restriction)
     const shown = rewriteShow(statement, request.database)
     if (shown === undefined && !['SELECT', 'WITH', 'FROM'].includes(statement.verb)) {
       throw new ClickHouseError(164, 'READONLY', `${request.user}: Cannot execute query in readonly mode`)
@@ -49,10 +70,10 @@ export async function createRestrictedUsers(engine: Engine): Promise<RestrictedU
     // The engine's own parser proves that this is one statement; what it prints is what is checked and run.
     const [text = ''] = await rows(engine, connection, `SELECT formatQuerySingleLine(${quoteString(body)})`)
     const ast = await rows(engine, connection, `EXPLAIN AST ${text}`)
-    checkAst(parseAst(ast), tableFunctions)
-    const definer = `DEFINER = ${quoteName(request.user)} SQL SECURITY DEFINER`
+    checkAst(parseAst(ast), tableFunctions, restriction)
+    const definer = `DEFINER = ${quoteName(name)} SQL SECURITY DEFINER`
     // Making the view analyses the statement, which folds constants: that is bounded too.
-    const limits = Object.entries(LIMITS).map(([name, value]) => `${name} = ${value}`)
+    const limits = Object.entries(restriction.limits).map(([limit, value]) => `${limit} = ${value}`)
     await engine.query(connection, `SET ${limits.join(', ')}`, 'Null')
     await engine.query(
       connection,
@@ -63,15 +84,16 @@ export async function createRestrictedUsers(engine: Engine): Promise<RestrictedU
 
   return {
     async inTurn(user, work) {
-      counted(user)
-      return limit.run(work)
+      const lane = lanes.get(user.name)!
+      lane.counted(user.name)
+      return lane.limit.run(work)
     },
-    async read(request, statement, read) {
+    async read(user, request, statement, read) {
       serial += 1
       const view = `${VIEWS}.q_${serial}`
       try {
         return await withConnection(engine, async (connection) => {
-          await prepare(request, statement, view, connection)
+          await prepare(user, request, statement, view, connection)
           try {
             const select = analyseQuery(`SELECT * FROM ${view}`)
             return await read({ ...select, format: statement.format })
@@ -102,11 +124,10 @@ async function rows(engine: Engine, connection: Connection, sql: string): Promis
 }
 
 /** Where unqualified names are looked up. The views' own database stands for all that the user must not enter. */
-function databaseOf(request: QueryRequest): string {
+function databaseOf(request: QueryRequest, { opens }: Restriction): string {
   const { database } = request
-  if (OPEN_DATABASE.test(database) || database === 'system' || database === 'information_schema')
-    return database
   if (database === 'default') return VIEWS
+  if (opens(database) || database === 'system' || database === 'information_schema') return database
   throw new ClickHouseError(
     497,
     'ACCESS_DENIED',

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LIMITS, QUERIES_PER_MINUTE, type User } from './users.ts'
+import type { Restriction, User } from './users.ts'
 
 /**
  * Writes the engine's configuration next to its data: users, grants, limits, and merges that leave no old parts behind.
@@ -10,27 +10,19 @@ export function writeConfig(dataPath: string, users: User[], memoryBytes: number
   const folder = join(dataPath, 'ebb-config')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const usersFile = join(folder, 'users.xml')
-  const backups = join(dataPath, 'ebb-backups')
-  mkdirSync(backups, { recursive: true, mode: 0o700 })
   writeFileSync(usersFile, usersXml(users), { mode: 0o600 })
   const file = join(folder, 'config.xml')
-  writeFileSync(file, configXml(usersFile, backups, memoryBytes), { mode: 0o600 })
+  writeFileSync(file, configXml(usersFile, memoryBytes), { mode: 0o600 })
   return file
 }
 
 const escapeXml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
-function configXml(usersFile: string, backups: string, memoryBytes: number): string {
+function configXml(usersFile: string, memoryBytes: number): string {
   return `<clickhouse>
   <logger><level>none</level></logger>
   <users_config>${escapeXml(usersFile)}</users_config>
-  <backups>
-    <allowed_path>${escapeXml(backups)}</allowed_path>
-    <allowed_disk>backups</allowed_disk>
-  </backups>
-  <storage_configuration>
-    <disks><backups><type>local</type><path>${escapeXml(backups)}/</path></backups></disks>
-  </storage_configuration>
+  <!-- No place for BACKUP on this disk: such a copy would outlive every erasure. Ebb's own go to S3, where they expire. -->
   <!-- Erasure waits until the old parts have left the disk. -->
   <merge_tree>
     <old_parts_lifetime>1</old_parts_lifetime>
@@ -50,7 +42,7 @@ function configXml(usersFile: string, backups: string, memoryBytes: number): str
 }
 
 function usersXml(users: User[]): string {
-  const limits = Object.entries(LIMITS).map(([name, value]) => `<${name}>${value}</${name}>`)
+  const restricted = users.flatMap(({ name, restriction }) => (restriction ? [{ name, restriction }] : []))
   return `<clickhouse>
   <profiles>
     <default>
@@ -62,11 +54,11 @@ function usersXml(users: User[]): string {
       <max_bytes_ratio_before_external_group_by>0</max_bytes_ratio_before_external_group_by>
       <max_bytes_ratio_before_external_sort>0</max_bytes_ratio_before_external_sort>
     </default>
-    <restricted><readonly>2</readonly>${limits.join('')}</restricted>
+${restricted.map(profileXml).join('\n')}
   </profiles>
   <quotas>
     <default></default>
-    <restricted><interval><duration>60</duration><queries>${QUERIES_PER_MINUTE}</queries></interval></restricted>
+${restricted.map(quotaXml).join('\n')}
   </quotas>
   <users>
 ${users.map(userXml).join('\n')}
@@ -75,11 +67,25 @@ ${users.map(userXml).join('\n')}
 `
 }
 
-function userXml({ name, restricted, passwordSha256 }: User): string {
-  const profile = restricted ? 'restricted' : 'default'
-  const rights = restricted
-    ? // A grant matches a prefix, so every stage's own analysts' database is covered, and nothing else.
-      '<grants><query>GRANT SELECT ON bi.*</query><query>GRANT SELECT ON bi_*.*</query></grants>'
+interface RestrictedUser {
+  name: string
+  restriction: Restriction
+}
+
+function profileXml({ name, restriction }: RestrictedUser): string {
+  const limits = Object.entries(restriction.limits).map(([limit, value]) => `<${limit}>${value}</${limit}>`)
+  return `    <${name}><readonly>2</readonly>${limits.join('')}</${name}>`
+}
+
+function quotaXml({ name, restriction }: RestrictedUser): string {
+  const queries = `<queries>${restriction.queriesPerMinute}</queries>`
+  return `    <${name}><interval><duration>60</duration>${queries}</interval></${name}>`
+}
+
+function userXml({ name, restriction, passwordSha256 }: User): string {
+  const profile = restriction ? name : 'default'
+  const rights = restriction
+    ? `<grants>${restriction.grants.map((grant) => `<query>${escapeXml(grant)}</query>`).join('')}</grants>`
     : '<access_management>1</access_management><named_collection_control>1</named_collection_control>'
   return `    <${name}>
       <password_sha256_hex>${passwordSha256}</password_sha256_hex>

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 it('npm run demo ends well: batch equals stream, and a shopper is erased with proof', {
-  timeout: 600_000,
+  timeout: 1_200_000,
 }, async () => {
   const home = await mkdtemp(join(tmpdir(), 'ebb-demo-test-'))
   try {

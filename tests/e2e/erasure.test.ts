@@ -17,7 +17,9 @@ import { erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { type ErasurePlatform, startErasurePlatform } from '../erasure-platform.ts'
 import { historyToJson } from '../history-json.ts'
 
-const MINUTE = 60_000
+/** How long a request may take to the state that is waited for, on a machine with other things to do. */
+const LIMIT_MS = 10 * 60_000
+const TEST_LIMIT_MS = 2 * LIMIT_MS
 let platform: ErasurePlatform
 let folder: string
 /** While true, the eraser of events forges its receipt and deletes nothing. */
@@ -47,7 +49,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ebb-certificates-'))
   platform = await startErasurePlatform({}, lie)
   receipts = createPostgres(platform.stage.config.postgres.url, { connections: 1 })
-}, 2 * MINUTE)
+}, TEST_LIMIT_MS)
 afterAll(async () => {
   await receipts?.close()
   await platform?.close()
@@ -104,7 +106,7 @@ describe('one erasure through every part', () => {
       const { requestId, joined } = await submit('ada-1815')
       expect(joined).toBe(false)
       expect(await submit('ada-1815')).toEqual({ requestId, joined: true })
-      await platform.until(requestId, ['certified', 'closed'], 2 * MINUTE)
+      await platform.until(requestId, ['certified', 'closed'], LIMIT_MS)
 
       // Two views and the sign-in are hers; bob's, and the namesake of another app, stay.
       const left = await platform.clickhouse.query({
@@ -138,7 +140,7 @@ describe('one erasure through every part', () => {
       const history = await readHistory(requestId)
       for (const name of ['ada-1815', email, 'phone-ada', salt]) expect(history).not.toContain(name)
     },
-    4 * MINUTE,
+    TEST_LIMIT_MS,
   )
 
   it(
@@ -146,12 +148,12 @@ describe('one erasure through every part', () => {
     async () => {
       const { requestId, joined } = await submit('nobody-at-all')
       expect(joined).toBe(false)
-      await platform.until(requestId, ['certified', 'closed'], 2 * MINUTE)
+      await platform.until(requestId, ['certified', 'closed'], LIMIT_MS)
       expect(verify(await writeCertificate(platform.office, requestId, join(folder, 'nobody'))).status).toBe(
         0,
       )
     },
-    3 * MINUTE,
+    TEST_LIMIT_MS,
   )
 
   it(
@@ -160,7 +162,7 @@ describe('one erasure through every part', () => {
       await platform.send('shop', [view({ userId: 'eve' })])
       lying = true
       const { requestId } = await submit('eve')
-      await platform.until(requestId, ['stuck'], 2 * MINUTE)
+      await platform.until(requestId, ['stuck'], LIMIT_MS)
       expect(await readRequest(platform.office.postgres, requestId)).toMatchObject({
         stuckStore: expect.stringMatching(/^clickhouse\//),
         certifiedAt: null,
@@ -170,27 +172,27 @@ describe('one erasure through every part', () => {
       await alerted('erasure_survivors')
       lying = false
       await platform.office.actions.retryStore(requestId).catch(() => undefined)
-      await platform.until(requestId, ['certified', 'closed'], 2 * MINUTE)
+      await platform.until(requestId, ['certified', 'closed'], LIMIT_MS)
     },
-    5 * MINUTE,
+    TEST_LIMIT_MS,
   )
 
   it(
     'is closed when the last copy is gone, and its own key with it',
     async () => {
       const { requestId } = await submit('nobody-else')
-      await platform.until(requestId, ['closed'], 8 * MINUTE)
+      await platform.until(requestId, ['closed'], LIMIT_MS)
       const files = await writeCertificate(platform.office, requestId, join(folder, 'closed'))
       expect(files.kind).toBe('closed')
       expect(verify(files).stdout).toContain('VALID  closed')
       expect(await platform.office.keyring.readSecrets([requestId])).toEqual(new Map())
     },
-    9 * MINUTE,
+    TEST_LIMIT_MS,
   )
 })
 
 async function alerted(kind: string): Promise<void> {
-  for (let waited = 0; waited < 20_000; waited += 200) {
+  for (let waited = 0; waited < 120_000; waited += 200) {
     const text = await readFile(join(platform.reportsFolder, 'alerts.jsonl'), 'utf8').catch(() => '')
     if (text.includes(kind)) return
     await sleep(200)

@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { migrateClickHouse } from '../../clickhouse/migrate.ts'
-import { readUserStatements } from '../../clickhouse/migrate-users.ts'
+import { type MadeUser, readUserStatements, USERS } from '../../clickhouse/migrate-users.ts'
+import { readConfig } from '../../runtime/config.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { ask } from './clickhouse-rows.ts'
 
@@ -65,10 +66,18 @@ test('an older program refuses a newer database', async () => {
   await expect(migrate()).rejects.toMatchObject({ code: 'migration_unknown' })
 })
 
-test('the statements for a real server’s users are ClickHouse’s own grammar', async () => {
-  const client = createClickHouse(stage.config, { database: '' })
-  for (const cluster of ['', 'main']) {
-    for (const statement of await readUserStatements({ database: 'ebb', biDatabase: 'bi', cluster }, 'x')) {
+const MADE: { user: MadeUser; cluster: string }[] = (Object.keys(USERS) as MadeUser[]).flatMap((user) =>
+  ['', 'main'].map((cluster) => ({ user, cluster })),
+)
+test.each(MADE)(
+  'the statements for $user on a real server are ClickHouse’s own grammar (cluster "$cluster")',
+  async ({ user, cluster }) => {
+    const client = createClickHouse(stage.config, { database: '' })
+    for (const statement of await readUserStatements(
+      readConfig({ EBB_CLICKHOUSE_CLUSTER: cluster }),
+      user,
+      'x',
+    )) {
       const result = await client.query({
         query: 'SELECT formatQuery({statement:String}) AS text',
         query_params: { statement },
@@ -76,6 +85,6 @@ test('the statements for a real server’s users are ClickHouse’s own grammar'
       })
       expect(await result.json()).toHaveLength(1)
     }
-  }
-  await client.close()
-})
+    await client.close()
+  },
+)

@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readAffectedDays } from '../../clickhouse/affected-days.ts'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
 import { countSubjectRows } from '../../clickhouse/count-subject-rows.ts'
-import { eraseSubjects } from '../../clickhouse/erase-subjects.ts'
+import { eraseSubjects, type TableDeletion } from '../../clickhouse/erase-subjects.ts'
 import { putTokens } from '../../clickhouse/erase-tokens.ts'
 import { findErasureResidues } from '../../clickhouse/find-erasure-residues.ts'
 import { readLiveAggregates } from '../../clickhouse/live-aggregates.ts'
 import { migrateClickHouse } from '../../clickhouse/migrate.ts'
-import { rederiveAggregates, type WithIngestHeld } from '../../clickhouse/rederive-aggregates.ts'
+import {
+  type Rederived,
+  rederiveAggregates,
+  type WithIngestHeld,
+} from '../../clickhouse/rederive-aggregates.ts'
 import { republishDays } from '../../clickhouse/republish-days.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { ask, differingViews, insertRows, mixedRows, person, recount, withHook } from './clickhouse-rows.ts'
@@ -19,6 +23,8 @@ const token = (name: number) => Buffer.from(person(name))
 const rederive = (on: ClickHouseClient = client) =>
   rederiveAggregates({ clickhouse: on, withIngestHeld: unheld })
 
+vi.setConfig({ testTimeout: 180_000 })
+
 let stage: Stage
 let client: ClickHouseClient
 let inserts = 0
@@ -27,7 +33,9 @@ beforeAll(async () => {
   await migrateClickHouse(stage.config)
   client = createClickHouse(stage.config)
 })
-beforeEach(async () => {
+
+/** Nobody's rows but fresh ones. */
+async function seed(): Promise<void> {
   for (const { name } of await ask<{ name: string }>(
     client,
     `SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations'`,
@@ -37,7 +45,7 @@ beforeEach(async () => {
   await insert(mixedRows(4_000, Date.UTC(2026, 9, 31, 23, 30)))
   await insert(mixedRows(1_000, Date.now() - 3_600_000))
   for (const day of DAYS) await recount(client, day)
-})
+}
 afterAll(async () => {
   await client?.close()
   await stage?.close()
@@ -72,54 +80,85 @@ const shown = () =>
     ].map((view) => ask(client, `SELECT * FROM ${stage.config.clickhouse.biDatabase}.${view} ORDER BY ALL`)),
   )
 
-test('a batch is erased by one mutation a table, its old parts leave the disk, and nothing is left of it', async () => {
-  const tokens = [token(1), token(2), token(3)]
-  expect(await countSubjectRows(client, token(1))).toMatchObject({ events_raw: expect.any(Number) })
-  const others = await ask(client, `SELECT hex(subject) AS s, count() FROM events_raw GROUP BY s ORDER BY s`)
-  const deletions = await eraseSubjects(client, randomUUID(), tokens)
-  expect(deletions.map(({ table, mutations }) => [table, mutations.length])).toEqual([
-    ['events_raw', 1],
-    ['sessions', 1],
-  ])
-  for (const { partsBefore, partsAfter } of deletions) {
-    expect(partsBefore.length).toBeGreaterThanOrEqual(2)
-    expect(partsAfter).toHaveLength(partsBefore.length)
-    expect(partsAfter.filter((part) => partsBefore.includes(part))).toEqual([])
-  }
-  for (const one of tokens) expect(await countSubjectRows(client, one)).toEqual({})
-  const erased = new Set(tokens.map((one) => one.toString('hex').toUpperCase()))
-  expect(
-    await ask(client, `SELECT hex(subject) AS s, count() FROM events_raw GROUP BY s ORDER BY s`),
-  ).toEqual((others as { s: string }[]).filter(({ s }) => !erased.has(s)))
-  expect(await findErasureResidues(client, tokens)).toEqual([
-    { kind: 'days not counted again', where: expect.stringContaining('erase_days/') },
-  ])
-  await rederive()
-  expect(await findErasureResidues(client, tokens)).toEqual([])
-})
+const rowsOfEach = () =>
+  ask<{ s: string }>(client, `SELECT hex(subject) AS s, count() FROM events_raw GROUP BY s ORDER BY s`)
 
-test('aggregates of the touched days agree with raw again, states included, and the days are forgotten', async () => {
-  await eraseSubjects(client, randomUUID(), [token(1), token(2), token(3)])
-  expect(await differingViews(client)).toEqual([
-    'metrics_minute',
-    'metrics_streaming_daily',
-    'click_patterns',
-  ])
-  expect(await wrongBatchRows()).toBeGreaterThan(0)
-  const { days, partitions } = await rederive()
-  expect(new Set(days.map(({ day }) => day))).toEqual(
-    new Set([
-      ...DAYS,
-      new Date(Date.now() - 3_600_000).toISOString().slice(0, 10),
-      ...days.map((d) => d.day),
-    ]),
-  )
-  expect(partitions).toContain('metrics_streaming_daily/202610')
-  expect(partitions).toContain('products_batch_daily/20261101')
-  expect(await differingViews(client)).toEqual([])
-  expect(await wrongBatchRows()).toBe(0)
-  expect(await ask(client, 'SELECT * FROM metrics_batch_staging')).toEqual([])
-  expect(await readAffectedDays(client)).toEqual([])
+describe('three people of one batch', () => {
+  const tokens = [token(1), token(2), token(3)]
+  const lookNow = async () => ({
+    rows: await rowsOfEach(),
+    shown: await shown(),
+    residues: await findErasureResidues(client, tokens),
+    differing: await differingViews(client),
+    wrongBatch: await wrongBatchRows(),
+  })
+  type Look = Awaited<ReturnType<typeof lookNow>>
+  let start: Look
+  /** When their rows were gone. */
+  let erased: Look
+  /** When their days were counted again. */
+  let recounted: Look
+  let deletions: TableDeletion[]
+  let rederived: Rederived
+
+  beforeAll(async () => {
+    await seed()
+    expect(await countSubjectRows(client, token(1))).toMatchObject({ events_raw: expect.any(Number) })
+    start = await lookNow()
+    deletions = await eraseSubjects(client, randomUUID(), tokens)
+    erased = await lookNow()
+    rederived = await rederive()
+    recounted = await lookNow()
+  }, 180_000)
+
+  test('a batch is erased by one mutation a table, its old parts leave the disk, and nothing is left of it', async () => {
+    expect(deletions.map(({ table, mutations }) => [table, mutations.length])).toEqual([
+      ['events_raw', 1],
+      ['sessions', 1],
+    ])
+    for (const { partsBefore, partsAfter } of deletions) {
+      expect(partsBefore.length).toBeGreaterThanOrEqual(2)
+      expect(partsAfter).toHaveLength(partsBefore.length)
+      expect(partsAfter.filter((part) => partsBefore.includes(part))).toEqual([])
+    }
+    for (const one of tokens) expect(await countSubjectRows(client, one)).toEqual({})
+    const gone = new Set(tokens.map((one) => one.toString('hex').toUpperCase()))
+    expect(erased.rows).toEqual(start.rows.filter(({ s }) => !gone.has(s)))
+    expect(start.rows.length).toBe(erased.rows.length + tokens.length)
+    expect(erased.residues).toEqual([
+      { kind: 'days not counted again', where: expect.stringContaining('erase_days/') },
+    ])
+    expect(recounted.residues).toEqual([])
+  })
+
+  test('aggregates of the touched days agree with raw again, states included, and the days are forgotten', async () => {
+    expect(erased.differing).toEqual(['metrics_minute', 'metrics_streaming_daily', 'click_patterns'])
+    expect(erased.wrongBatch).toBeGreaterThan(0)
+    const { days, partitions } = rederived
+    expect(new Set(days.map(({ day }) => day))).toEqual(
+      new Set([
+        ...DAYS,
+        new Date(Date.now() - 3_600_000).toISOString().slice(0, 10),
+        ...days.map((d) => d.day),
+      ]),
+    )
+    expect(partitions).toContain('metrics_streaming_daily/202610')
+    expect(partitions).toContain('products_batch_daily/20261101')
+    expect(recounted.differing).toEqual([])
+    expect(recounted.wrongBatch).toBe(0)
+    expect(await ask(client, 'SELECT * FROM metrics_batch_staging')).toEqual([])
+    expect(await readAffectedDays(client)).toEqual([])
+  })
+
+  test('what analysts see of past days does not change before the daily swap, and then it does', async () => {
+    expect(recounted.shown).toEqual(start.shown)
+    expect(await republishDays(client, [...DAYS, '2026-01-01'])).toEqual(DAYS)
+    const after = await shown()
+    for (const [view, rows] of after.entries()) expect(rows, `view ${view}`).not.toEqual(start.shown[view])
+    expect(await ask(client, `SELECT sum(events) AS n FROM shown_daily`)).toEqual(
+      await ask(client, `SELECT sum(events) AS n FROM metrics_batch_daily WHERE users >= 5`),
+    )
+  })
 })
 
 test('the live tables that are counted again are those that the views fill', async () => {
@@ -132,6 +171,7 @@ test('the live tables that are counted again are those that the views fill', asy
 })
 
 test('only the days of apps that were touched are counted again; the others are carried over as they are', async () => {
+  await seed()
   // A drift in an app and day that nobody erased must stay for the daily ETL to find.
   const lone = person('lone')
   await insert(mixedRows(40, Date.UTC(2026, 9, 5)).map((one) => ({ ...one, app: 'blog', subject: lone })))
@@ -157,24 +197,13 @@ test('only the days of apps that were touched are counted again; the others are 
   ).toEqual([{ n: 0 }])
 })
 
-test('what analysts see of past days does not change before the daily swap, and then it does', async () => {
-  const before = await shown()
-  await eraseSubjects(client, randomUUID(), [token(1), token(2), token(3)])
-  await rederive()
-  expect(await shown()).toEqual(before)
-  expect(await republishDays(client, [...DAYS, '2026-01-01'])).toEqual(DAYS)
-  const after = await shown()
-  for (const [view, rows] of after.entries()) expect(rows, `view ${view}`).not.toEqual(before[view])
-  expect(await ask(client, `SELECT sum(events) AS n FROM shown_daily`)).toEqual(
-    await ask(client, `SELECT sum(events) AS n FROM metrics_batch_daily WHERE users >= 5`),
-  )
-})
-
-/** Statements ahead of which a run dies, one of each step. */
-const DEATHS = [
+/** Statements ahead of which a run dies, one of each step of the deletion and of the recount. */
+const DELETION_DEATHS = [
   'INSERT INTO erase_days',
   'ALTER TABLE sessions DELETE',
   'ALTER TABLE erase_tokens DROP',
+]
+const RECOUNT_DEATHS = [
   'ALTER TABLE clicks_batch_daily REPLACE',
   'INSERT INTO rederive_click_patterns',
   'ALTER TABLE metrics_streaming_daily REPLACE',
@@ -182,21 +211,19 @@ const DEATHS = [
 ]
 
 test('a run that dies at any step is finished by the next, which finds its mutation', async () => {
-  for (const [index, death] of DEATHS.entries()) {
-    const batch = randomUUID()
-    const tokens = [token(10 + index)]
-    const dying = withHook(client, async (query) => {
+  await seed()
+  const dying = (death: string) =>
+    withHook(client, async (query) => {
       if (query.startsWith(death)) throw new Error('killed')
     })
-    const run = async (on: ClickHouseClient) => {
-      await eraseSubjects(on, batch, tokens)
-      await rederive(on)
-    }
-    await expect(run(dying), death).rejects.toThrow('killed')
-    await run(client)
-    expect(await findErasureResidues(client, tokens), death).toEqual([])
-    expect(await differingViews(client), death).toEqual([])
-    expect(await wrongBatchRows(), death).toBe(0)
+  const batches = DELETION_DEATHS.map((death, index) => ({
+    death,
+    batch: randomUUID(),
+    tokens: [token(10 + index)],
+  }))
+  for (const { death, batch, tokens } of batches) {
+    await expect(eraseSubjects(dying(death), batch, tokens), death).rejects.toThrow('killed')
+    await eraseSubjects(client, batch, tokens)
     const mutations = await ask(
       client,
       `SELECT table, count() AS n FROM system.mutations WHERE database = currentDatabase() AND command LIKE '%${batch}%' GROUP BY table ORDER BY table`,
@@ -206,9 +233,21 @@ test('a run that dies at any step is finished by the next, which finds its mutat
       { table: 'sessions', n: 1 },
     ])
   }
-}, 240_000)
+  // The next run gets beyond where the last one died, and finds again what it needs for that.
+  for (const death of RECOUNT_DEATHS) {
+    await expect(rederive(dying(death)), death).rejects.toThrow('killed')
+    const waiting = (await readAffectedDays(client)).map(({ batch }) => batch)
+    expect(new Set(waiting), death).toEqual(new Set(batches.map(({ batch }) => batch)))
+  }
+  await rederive()
+  for (const { death, tokens } of batches)
+    expect(await findErasureResidues(client, tokens), death).toEqual([])
+  expect(await differingViews(client)).toEqual([])
+  expect(await wrongBatchRows()).toBe(0)
+})
 
 test('each residue is seen when its purge is taken out', async () => {
+  await seed()
   const tokens = [token(4)]
   await putTokens(client, randomUUID(), tokens)
   await client.command({
@@ -249,6 +288,7 @@ function withWriter(times: number): ClickHouseClient {
 }
 
 test('rows that come late are deleted too; a writer that goes on, and parts that stay, stop the receipt', async () => {
+  await seed()
   await eraseSubjects(withWriter(1), randomUUID(), [token(5)])
   expect(await countSubjectRows(client, token(5))).toEqual({})
   await expect(eraseSubjects(client, randomUUID(), [token(6)], { patienceMs: -1 })).rejects.toMatchObject({

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WorkflowUpdateFailedError } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ErasureStatus } from '../../schemas/erasure.ts'
+import type { ErasureStatus, PartialCertificate } from '../../schemas/erasure.ts'
 import { blockedStoreAttribute, overdueAttribute } from '../../workflows/track-erasure.ts'
 import { stageAttribute } from '../../workflows/track-progress.ts'
 import { type ErasureClock, type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
@@ -292,6 +292,105 @@ describe('a store that is away or keeps something', () => {
     })
     expect(journal.filter((call) => call === 'certify:certificate')).toHaveLength(2)
     expect(journal.filter((call) => call === 'enqueue:erase')).toHaveLength(2)
+  })
+})
+
+describe('a partial certificate', () => {
+  const ARCHIVE_AWAY = (rounds: number) => Array(rounds).fill(['s3/archive']) as string[][]
+  const partial = (journal: string[]) => journal.filter((call) => call === 'certifyPartial')
+
+  it('is made at the deadline, once, while a store is out of reach; the saga goes on to the whole', async () => {
+    let certificates: string[] = []
+    const { journal, result } = await runSaga(
+      { dueMs: 2 * HOUR, blocked: ARCHIVE_AWAY(12) },
+      async (saga) => {
+        await saga.result()
+        const status = await saga.query<ErasureStatus>('status')
+        certificates = status.certificates.map(({ kind }) => kind)
+      },
+    )
+    expect(partial(journal)).toHaveLength(1)
+    const at = journal.indexOf('certifyPartial')
+    expect(journal.indexOf('raiseErasureAlert:overdue')).toBeLessThan(at)
+    expect(at).toBeLessThan(journal.indexOf('certify:certificate'))
+    expect(journal.lastIndexOf('enqueue:erase')).toBeGreaterThan(at)
+    expect(result.state).toBe('closed')
+    expect(certificates).toEqual(['partial', 'certificate', 'closed'])
+  })
+
+  it('is made at the first blocked round where the deadline has passed before', async () => {
+    const { journal } = await runSaga({ graceMs: HOUR, dueMs: 60_000, blocked: ARCHIVE_AWAY(2) })
+    expect(partial(journal)).toHaveLength(1)
+    expect(journal.indexOf('raiseErasureAlert:overdue')).toBeLessThan(journal.indexOf('writeJournal'))
+    expect(journal.indexOf('setState:stuck s3/archive')).toBeLessThan(journal.indexOf('certifyPartial'))
+  })
+
+  it('that the verifier refuses is asked for again after the next round, and no sooner', async () => {
+    const { journal } = await runSaga({
+      dueMs: HOUR,
+      blocked: ARCHIVE_AWAY(12),
+      failures: { certifyPartial: { times: 2, code: 'store_answers', final: true } },
+    })
+    expect(partial(journal)).toHaveLength(3)
+    const [first, , third] = journal.flatMap((call, at) => (call === 'certifyPartial' ? at : []))
+    const rounds = journal.slice(first, third).filter((call) => call === 'enqueue:erase')
+    expect(rounds).toHaveLength(2)
+  })
+
+  it('is not made in time, nor while a store answers and keeps something', async () => {
+    const inTime = await runSaga({ dueMs: DAY, blocked: ARCHIVE_AWAY(3) })
+    expect(partial(inTime.journal)).toEqual([])
+    const survivor = { found: [{ store: 'clickhouse/events', count: 3 }] }
+    const absence = [...Array(9).fill(survivor), { found: [] }]
+    const late = await runSaga({ dueMs: 60_000, absence })
+    expect(late.journal).toContain('raiseErasureAlert:overdue')
+    expect(partial(late.journal)).toEqual([])
+  })
+
+  it('is given to an officer who asks, and to all who ask meanwhile', async () => {
+    const failures = { certifyPartial: { times: 2, code: 'postgres_unavailable' } }
+    const { journal, result } = await runSaga(
+      { blocked: ARCHIVE_AWAY(3), failures, graceMs: HOUR },
+      async (saga) => {
+        await untilStage(saga, /grace/)
+        expect(await refusal(saga.executeUpdate('certifyPartial'))).toBe('not_stuck')
+        await clock.environment.sleep('1h')
+        expect(await untilStage(saga, /cannot be reached/)).toMatchObject({ unreachable: true })
+        const [one, other] = await Promise.all([
+          saga.executeUpdate<PartialCertificate, []>('certifyPartial'),
+          saga.executeUpdate<PartialCertificate, []>('certifyPartial'),
+        ])
+        expect(one).toEqual(other)
+        expect(one.unreachable).toEqual(['s3/archive'])
+      },
+    )
+    expect(partial(journal)).toHaveLength(3)
+    expect(result.state).toBe('closed')
+  })
+
+  it.each(['store_answers', 'survivors_found', 'evidence_missing', 'already_certified'])(
+    'is refused in the words of the verifier: %s',
+    async (code) => {
+      const failures = { certifyPartial: { times: 9, code, final: true } }
+      await runSaga({ blocked: ARCHIVE_AWAY(2), failures }, async (saga) => {
+        await untilStage(saga, /cannot be reached/)
+        expect(await refusal(saga.executeUpdate('certifyPartial'))).toBe(code)
+      })
+    },
+  )
+
+  it('is refused without the verifier while something is left, and says so where the verifier is away', async () => {
+    const survivor = { found: [{ store: 'clickhouse/events', count: 3 }] }
+    await runSaga({ absence: [survivor, { found: [] }] }, async (saga) => {
+      await untilStage(saga, /left in clickhouse/)
+      expect(await refusal(saga.executeUpdate('certifyPartial'))).toBe('survivors_found')
+    })
+    const failures = { certifyPartial: { times: 9, code: 'kafka_unavailable' } }
+    const { journal } = await runSaga({ blocked: ARCHIVE_AWAY(2), failures }, async (saga) => {
+      await untilStage(saga, /cannot be reached/)
+      expect(await refusal(saga.executeUpdate('certifyPartial'))).toBe('verifier_unavailable')
+    })
+    expect(partial(journal)).toHaveLength(3)
   })
 })
 

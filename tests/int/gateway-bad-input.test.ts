@@ -186,6 +186,20 @@ const cases: Case[] = [
     body: { force: true },
     code: 'invalid_body',
   },
+  ...(
+    [
+      ['another app has it', () => `POST /v1/privacy/requests/${ids.foreign}/partial`, 'request_unknown'],
+      ['nobody has it', at(`POST /v1/privacy/requests/${randomUUID()}/partial`), 'request_unknown'],
+      ['a malformed id', at('POST /v1/privacy/requests/1/partial'), 'invalid_id'],
+      ['by GET', onOwn('GET /v1/privacy/requests/ID/partial'), 'method_not_allowed'],
+    ] as const
+  ).map(([name, route, code]): Case => ({ name: `partial certificate: ${name}`, route, code })),
+  {
+    name: 'partial certificate: with stores of its own',
+    route: onOwn('POST /v1/privacy/requests/ID/partial'),
+    body: { unreachable: ['clickhouse/events'] },
+    code: 'invalid_body',
+  },
   ...['done', 'batchDone', 'signal/batchDone', 'callback', 'certify', 'state'].map(
     (rest): Case => ({
       name: `a forged word to the saga: ${rest}`,
@@ -393,6 +407,7 @@ describe('no oracle', () => {
       'GET',
       'POST cancel',
       'POST retry',
+      'POST partial',
       'GET certificate',
       'GET certificate?format=salt',
     ]) {

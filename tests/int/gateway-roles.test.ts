@@ -21,6 +21,10 @@ beforeAll(async () => {
       refuse: note('refuse'),
       releaseHold: note('release'),
       retryStore: note('retry'),
+      certifyPartial: async (id) => {
+        said.push(`partial ${id}`)
+        return { digest: '0'.repeat(64), logIndex: 7, unreachable: ['s3/archive'] }
+      },
       placeHold: async (id) => {
         said.push(`hold ${id}`)
         return HOLD
@@ -86,6 +90,11 @@ const CALLS: Record<RouteName, { path: string; may: string; ok: number; body?: (
   'POST /v1/privacy/requests/:id/retry': {
     may: 'compliance operator',
     path: '/v1/privacy/requests/ID/retry',
+    ok: 200,
+  },
+  'POST /v1/privacy/requests/:id/partial': {
+    may: 'compliance',
+    path: '/v1/privacy/requests/ID/partial',
     ok: 200,
   },
   'GET /v1/privacy/report': {

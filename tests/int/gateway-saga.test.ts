@@ -8,12 +8,12 @@ import { submitErasure } from '../../postgres/privacy-requests.ts'
 import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
-import { createGatewayStage, type GatewayStage } from '../gateway-stage.ts'
+import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
 import { quietTemporal } from '../quiet-temporal.ts'
 import { type ErasureScript, stubErasure } from '../stub-erasure.ts'
 
 // The real server, the real workflow and the real gateway; only what erases is scripted, so that a stage can be held.
-const script: ErasureScript = { graceMs: 3_600_000, blocked: [[], ['s3/archive']] }
+const script: ErasureScript = { graceMs: 3_600_000, blocked: Array(9).fill(['s3/archive']) }
 let gateway: GatewayStage
 let token = ''
 let connection: Connection
@@ -87,6 +87,17 @@ async function submit(): Promise<string> {
   return (JSON.parse(answer.text) as { requestId: string }).requestId
 }
 
+/** A request whose archive stays away. */
+async function submitStuck(): Promise<string> {
+  script.graceMs = 0
+  const id = await submit()
+  await expect
+    .poll(async () => (await stageOf(id)).stage, { timeout: 60_000 })
+    .toBe('s3/archive cannot be reached')
+  script.graceMs = 3_600_000
+  return id
+}
+
 const stageOf = async (id: string) => {
   const { namespace } = gateway.stage.config.temporal
   const handle = new Client({ connection, namespace }).workflow.getHandle(erasureWorkflowId(id))
@@ -128,6 +139,34 @@ describe('officers and a running erasure', () => {
     const refused = await gateway.call(`POST ${path(other, '/refuse')}`, { token, body: refusal })
     expect(refused.status).toBe(200)
     await expect.poll(async () => (await stageOf(other)).state, { timeout: 20_000 }).toBe('refused')
+  })
+
+  test('on a store out of reach: a partial certificate, in the words of the verifier, or the code of its refusal', async () => {
+    const id = await submit()
+    const asked = () => gateway.call(`POST ${path(id, '/partial')}`, { token })
+    await expect.poll(async () => (await stageOf(id)).stage, { timeout: 60_000 }).toBe('grace')
+    expect((await asked()).code).toBe('not_stuck')
+    // The rest of this saga needs no grace: its answer is to go on.
+    const stuck = await submitStuck()
+    const answer = await gateway.call(`POST ${path(stuck, '/partial')}`, { token })
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([
+      200,
+      {
+        requestId: stuck,
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        logIndex: expect.any(Number),
+        unreachable: ['s3/archive'],
+      },
+    ])
+    script.failures = { certifyPartial: { times: 99, code: 'store_answers', final: true } }
+    const refused = await gateway.call(`POST ${path(stuck, '/partial')}`, { token })
+    expect([refused.status, refused.code]).toEqual([409, 'store_answers'])
+    script.failures = {}
+    const rows = (await readAudit(gateway.postgres)).filter(({ object }) => object === stuck)
+    expect(rows.map(({ action, outcome }) => [action, outcome]).slice(-2)).toEqual([
+      ['POST /v1/privacy/requests/:id/partial', '200 ok'],
+      ['POST /v1/privacy/requests/:id/partial', '409 store_answers'],
+    ])
   })
 
   test('no history names the person or the token', async () => {

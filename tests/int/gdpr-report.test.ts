@@ -77,13 +77,18 @@ describe('the month for the auditor', () => {
       article: 'GDPR Art. 12(5)',
     })
     await seed({ state: 'cancelled', received: '2026-11-06T00:00:00Z', closed: '2026-11-20T00:00:00Z' })
-    await seed({ state: 'stuck', received: '2026-11-07T00:00:00Z', due: '2026-11-08T00:00:00Z' })
+    const stuck = await seed({
+      state: 'stuck',
+      received: '2026-11-07T00:00:00Z',
+      due: '2026-11-08T00:00:00Z',
+    })
     await seed({ state: 'erasing', received: '2026-10-31T23:59:59Z' })
     await seed({ state: 'received', received: '2026-12-01T00:00:00Z' })
     await seed({ app: 'other', state: 'received', received: '2026-11-02T00:00:00Z' })
     await issue(first, 'received', '2026-11-01T00:00:01Z')
     await issue(first, 'certificate', '2026-11-01T00:10:00Z')
     await issue(first, 'closed', '2026-12-03T00:00:00Z')
+    await issue(stuck, 'partial', '2026-11-08T00:00:05Z')
 
     const now = new Date('2026-12-02T00:00:00Z')
     const report = await readGdprMonth(gateway.postgres, { month: '2026-11', apps: ['shop'], now })
@@ -91,6 +96,7 @@ describe('the month for the auditor', () => {
       received: 5,
       processed: 4,
       pending: 1,
+      partial: 1,
       overdue: 2,
       carriedOver: 1,
       averageProcessingMs: Math.round((600_000 + 1_800_001 + 1_200_000) / 3),
@@ -105,7 +111,16 @@ describe('the month for the auditor', () => {
     })
     expect(report.certificates.map(({ requestId, kind, logIndex }) => [requestId, kind, logIndex])).toEqual([
       [first, 'certificate', 2],
+      [stuck, 'partial', 4],
     ])
+    // Withdrawn by what followed: the request is as it was before.
+    await gateway.postgres.query(
+      'withdraw',
+      'UPDATE certificates SET superseded = true WHERE request_id = $1',
+      [stuck],
+    )
+    const later = await readGdprMonth(gateway.postgres, { month: '2026-11', apps: ['shop'], now })
+    expect(later).toMatchObject({ pending: 1, partial: 0 })
     const all = await readGdprMonth(gateway.postgres, { month: '2026-11', apps: null, now })
     expect(all.received).toBe(6)
   })

@@ -10,7 +10,8 @@ const silent = createLogger('test', 'silent')
 const hold = (stage: IngestStage, ms: number) =>
   holdIngest(stage.stage.config, silent, { untilMs: Date.now() + ms })
 
-describe('held ingest', { timeout: 180_000 }, () => {
+// Much of their time is waiting, so they go side by side, each on a stage of its own.
+describe.concurrent('held ingest', { timeout: 300_000 }, () => {
   test(
     'inserts nothing until it is let go, and then all, once; also what a member that starts meanwhile finds',
     onIngestStage(async (stage) => {

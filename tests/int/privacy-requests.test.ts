@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createVaultEraser } from '../../activities/erase-vault.ts'
 import { createApp } from '../../postgres/apps.ts'
@@ -8,6 +9,7 @@ import {
   claimBatch,
   enqueueRequests,
   finishBatch,
+  noteUnreachable,
   readBatch,
   readReceipts,
   writeReceipts,
@@ -23,7 +25,7 @@ import {
   submitErasure,
   writeSealed,
 } from '../../postgres/privacy-requests.ts'
-import type { NewErasure } from '../../schemas/erasure.ts'
+import type { NewErasure, StoreReceipt } from '../../schemas/erasure.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
@@ -33,7 +35,7 @@ let keyring: Keyring
 beforeAll(async () => {
   stage = await createStage()
   postgres = createPostgres(stage.config.postgres.url, { connections: 8, timeoutMs: 60_000 })
-  keyrings = createPostgres(stage.config.postgres.keyringUrl)
+  keyrings = createPostgres(stage.config.postgres.keyringUrl, { timeoutMs: 60_000 })
   keyring = await openKeyring(keyrings, await openKeyProvider(stage.config))
   await createApp(postgres, { app: 'shop' })
   await createApp(postgres, { app: 'learn' })
@@ -183,6 +185,42 @@ describe('the queue', () => {
   })
 })
 
+describe('a store out of reach', () => {
+  it('is noted since it was given up first, until an erasure takes the note away', async () => {
+    const ids = await Promise.all(['away-1', 'away-2'].map((id) => submit(wishOf(id))))
+    const requestIds = ids.map(({ requestId }) => requestId)
+    const batch = () => ({ batchId: randomUUID(), requestIds })
+    const stores = ['clickhouse/events', 's3/archive']
+    const read = () => readReceipts(postgres, requestIds[1]!)
+    await noteUnreachable(postgres, batch(), [])
+    expect(await read()).toEqual([])
+    await noteUnreachable(postgres, batch(), stores)
+    const first = await read()
+    expect(first.map(({ store, outcome }) => [store, outcome])).toEqual(
+      stores.map((store) => [store, 'unreachable']),
+    )
+    await noteUnreachable(postgres, batch(), stores)
+    expect(await read()).toEqual(first)
+
+    const receipt = {
+      store: 's3/archive',
+      outcome: 'erased' as const,
+      method: 'rewritten' as const,
+      atMs: Date.now(),
+      ids: ['x@1'],
+      evidenceHash: 'a'.repeat(64),
+    } satisfies StoreReceipt
+    await writeReceipts(postgres, batch(), receipt)
+    expect(await read()).toEqual([first[0], receipt])
+    // Away again: since now, and what was erased before is no answer.
+    await noteUnreachable(postgres, batch(), stores)
+    const [events, archive] = await read()
+    expect(events).toEqual(first[0])
+    expect(archive).toMatchObject({ outcome: 'unreachable', ids: [], evidenceHash: '' })
+    expect(archive!.atMs).toBeGreaterThan(first[1]!.atMs)
+  })
+})
+
 describe('the vault', () => {
   const people = async (n: number) => {
     const made = await keyring.createSecrets(Array.from({ length: n }, () => randomUUID()))
@@ -201,6 +239,15 @@ describe('the vault', () => {
       ])
     }
     return made.map((one) => one.subjectId)
+  }
+
+  const untilWriting = async () => {
+    const keyringDatabase = new URL(stage.config.postgres.keyringUrl).pathname.slice(1)
+    const isWriting = async () =>
+      await ask('SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_xid IS NOT NULL', [
+        keyringDatabase,
+      ])
+    while ((await isWriting()).length === 0) await sleep(10)
   }
 
   it('loses the erased people’s rows and keeps the others’, in new files', async () => {
@@ -241,6 +288,22 @@ describe('the vault', () => {
     const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
     await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
     await reading
+    const [file] = await ask<{ bytes: Buffer }>(
+      `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
+    )
+    expect(file!.bytes.includes(`CANARY-0-${erased}`)).toBe(false)
+  })
+
+  it('leaves no byte of an erased row in its files, also while somebody writes in another database', async () => {
+    const [erased] = await people(1)
+    // A transaction that is older than the deletion: VACUUM FULL of any database sees what it may see.
+    const writing = keyrings.transaction(async (within) => {
+      await within.query('test_writer', 'SELECT pg_current_xact_id(), pg_sleep(2)', [])
+    })
+    await untilWriting()
+    const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
+    await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
+    await writing
     const [file] = await ask<{ bytes: Buffer }>(
       `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
     )

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type ArchiveDeps, archiveDay } from '../../activities/archive-day.ts'
 import { createArchiveEraser } from '../../activities/erase-archive.ts'
 import { createExportsEraser } from '../../activities/erase-exports.ts'
@@ -14,6 +14,7 @@ import { exportPrefix } from '../../s3/exports.ts'
 import { listObjects } from '../../s3/list-objects.ts'
 import { listVersions } from '../../s3/list-versions.ts'
 import { listUnfinishedUploads } from '../../s3/multipart-uploads.ts'
+import { purgePrefix } from '../../s3/purge.ts'
 import { putObject } from '../../s3/put-object.ts'
 import { archiveBucket, archiveKey } from '../../schemas/archive.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -26,7 +27,9 @@ let stage: Stage
 let s3: S3
 let deps: ArchiveDeps
 let eraser: StoreEraser
-beforeEach(async () => {
+/** Tests so far: an insert's token is never one of an earlier test. */
+let run = 0
+beforeAll(async () => {
   stage = await createStage()
   s3 = createS3(stage.config)
   deps = {
@@ -37,8 +40,13 @@ beforeEach(async () => {
     collection: s3Collection(stage.config, 'archive'),
   }
   eraser = createArchiveEraser({ ...deps, now: Date.now })
+}, 180_000)
+beforeEach(async () => {
+  run += 1
+  await deps.clickhouse.command({ query: 'TRUNCATE TABLE events_raw' })
+  for (const bucket of ['archive', 'exports'] as const) await purgePrefix(s3, bucket, '')
 })
-afterEach(async () => {
+afterAll(async () => {
   s3?.close()
   await Promise.all([deps?.clickhouse.close(), deps?.postgres.close()])
   await stage?.close()
@@ -63,8 +71,8 @@ async function archived(): Promise<Map<string, number>> {
 }
 
 test('a day in the archive has every event, with every column as raw has it, by bucket of its token', async () => {
-  await insertRows(deps.clickhouse, mixedRows(4_000, START), 'a/0/1')
-  await insertRows(deps.clickhouse, mixedRows(50, START + 86_400_000), 'a/0/2')
+  await insertRows(deps.clickhouse, mixedRows(4_000, START), `a/${run}/1`)
+  await insertRows(deps.clickhouse, mixedRows(50, START + 86_400_000), `a/${run}/2`)
   const result = await archiveDay(deps, DAY)
   expect(result).toMatchObject({ day: DAY, rows: 4_000 })
   const checksum = (from: string, where = '1') =>
@@ -81,7 +89,7 @@ test('a day in the archive has every event, with every column as raw has it, by 
 })
 
 test('a day archived again is replaced, and no old version and no file without rows stays', async () => {
-  await insertRows(deps.clickhouse, mixedRows(2_000, START), 'a/0/1')
+  await insertRows(deps.clickhouse, mixedRows(2_000, START), `a/${run}/1`)
   await archiveDay(deps, DAY)
   const gone = person(7)
   const others = Array.from({ length: 50 }, (_, name) => name).filter(
@@ -93,7 +101,7 @@ test('a day archived again is replaced, and no old version and no file without r
       clickhouse_settings: { mutations_sync: '2' },
     })
   }
-  await insertRows(deps.clickhouse, mixedRows(100, START + 3_600_000, 3), 'a/0/2')
+  await insertRows(deps.clickhouse, mixedRows(100, START + 3_600_000, 3), `a/${run}/2`)
   const { rows } = await archiveDay(deps, DAY)
   expect([...(await archived()).values()].reduce((sum, one) => sum + one, 0)).toBe(rows)
   expect((await listVersions(s3, 'archive', '')).every((one) => one.isLatest && !one.isDeleteMarker)).toBe(
@@ -104,7 +112,7 @@ test('a day archived again is replaced, and no old version and no file without r
 
 test('an erasure takes a batch’s people out of every file, and every older version with them', async () => {
   for (const [at, day] of ['2026-10-05', '2026-10-06'].entries()) {
-    await insertRows(deps.clickhouse, mixedRows(3_000, Date.parse(`${day}T00:00:00Z`)), `a/0/${at}`)
+    await insertRows(deps.clickhouse, mixedRows(3_000, Date.parse(`${day}T00:00:00Z`)), `a/${run}/${at}`)
     await archiveDay(deps, day)
   }
   const before = await archived()
@@ -129,14 +137,14 @@ test('an erasure takes a batch’s people out of every file, and every older ver
 })
 
 test('a file that held only erased people goes', async () => {
-  await insertRows(deps.clickhouse, mixedRows(200, START, 1), 'a/0/1')
+  await insertRows(deps.clickhouse, mixedRows(200, START, 1), `a/${run}/1`)
   await archiveDay(deps, DAY)
   await eraser.erase(batch(target(token(0))))
   expect(await listVersions(s3, 'archive', '')).toEqual([])
 })
 
 test('a crash between rewriting and purging is mended by the repeat', async () => {
-  await insertRows(deps.clickhouse, mixedRows(2_000, START), 'a/0/1')
+  await insertRows(deps.clickhouse, mixedRows(2_000, START), `a/${run}/1`)
   await archiveDay(deps, DAY)
   const one = token(5)
   // What a worker that died here leaves: a clean current version over one that holds the person, and an open upload.
@@ -160,7 +168,7 @@ test('a crash between rewriting and purging is mended by the repeat', async () =
 })
 
 test('while a batch of erasures is under way no day is archived: raw may still hold what the archive has lost', async () => {
-  await insertRows(deps.clickhouse, mixedRows(100, START), 'a/0/1')
+  await insertRows(deps.clickhouse, mixedRows(100, START), `a/${run}/1`)
   const requestId = randomUUID()
   await deps.postgres.query(
     'made_request',
@@ -183,7 +191,7 @@ test('while a batch of erasures is under way no day is archived: raw may still h
 })
 
 test('tokens that a server lost are a failure, never an empty search', async () => {
-  await insertRows(deps.clickhouse, mixedRows(100, START), 'a/0/1')
+  await insertRows(deps.clickhouse, mixedRows(100, START), `a/${run}/1`)
   await archiveDay(deps, DAY)
   await expect(
     withTokens(deps.clickhouse, [token(1)], async () => {

@@ -248,7 +248,7 @@ describe('what is missing or given', () => {
       environment: { PATH: bin, HOME: home },
     })
     await expect(start).rejects.toMatchObject({ code: 'missing_tool' })
-    expect(Date.now() - startedAt).toBeLessThan(10_000)
+    expect(Date.now() - startedAt).toBeLessThan(120_000)
   })
 
   test('an engine given by URL is used as it is, and nothing is started for it', async () => {

@@ -124,6 +124,11 @@ const EDITS: Record<string, Edit> = {
     replace: [['await condition(() => desk.retryAsked, pauseAfter(attempt))', '']],
     history: 'erasure-stuck-and-overdue',
   },
+  'no partial certificate at the deadline': {
+    file: 'watch-deadline.ts',
+    replace: [["if (patched('partial-at-the-deadline')) await certifyPartialOnce(saga)", '']],
+    history: 'erasure-partial',
+  },
   'a batch that tells nobody': {
     file: 'erase-batch.ts',
     replace: [

@@ -9,6 +9,7 @@ import {
   certificateBody,
   certificateSigner,
   closedBody,
+  createReplacedPartial,
   createSampleLog,
   createSampleRequest,
   editText,
@@ -27,6 +28,7 @@ import {
   supersessionBody,
   testSigner,
   trustedKeys,
+  waitingBody,
 } from './sample-log.ts'
 import type { Case } from './vector.ts'
 
@@ -112,6 +114,24 @@ function contentCases(): Case[] {
       ...partialBody(),
       issuedAt: at(59),
       receipts: unreachable,
+    }),
+    unchecked('data', 'waiting for a store that was reached', {
+      ...waitingBody(),
+      receipts: [
+        ...partialBody().receipts,
+        { outcome: 'waiting', store: 'keyring', after: ['clickhouse/events_raw'] },
+      ],
+    }),
+    unchecked('data', 'a certificate that has something still to do', {
+      receipts: [...body.receipts, { outcome: 'waiting', store: 'keyring', after: ['processor/ads'] }],
+    }),
+    unchecked('schema', 'waiting for nothing', {
+      ...waitingBody(),
+      receipts: [...partialBody().receipts, { outcome: 'waiting', store: 'keyring', after: [] }],
+    }),
+    unchecked('data', '"closed" while a store was never reached', {
+      ...closedBody(first.digest),
+      receipts: [...body.receipts, ...unreachable],
     }),
     unchecked('data', 'a copy found gone after it was certified', {
       horizons: [{ ...body.horizons[0], goneAt: at(601) }],
@@ -265,6 +285,7 @@ function historyCases(): Case[] {
   const broken = createSampleRequest()
   broken.log.entries.push(Buffer.from('{}'))
   broken.log.tree.append(hashLeaf(Buffer.from('{}')))
+  const replaced = createReplacedPartial()
   const later = log.entries.slice(firstIndex + 1)
   const ask = (world: typeof superseded, leaves: Buffer[], which: 'first' | 'closed' = 'first') =>
     inputFor(world[which], world.log.proof(which === 'first' ? world.firstIndex : world.closedIndex), {
@@ -274,6 +295,13 @@ function historyCases(): Case[] {
   return [
     invalid('superseded', 'a certificate withdrawn later', ask(superseded, entries.slice(firstIndex + 1))),
     invalid('superseded', 'the same, with all entries', ask(superseded, entries)),
+    invalid(
+      'superseded',
+      'a partial certificate that another one has replaced',
+      inputFor(replaced.partial, replaced.log.proof(replaced.partialIndex), {
+        leaves: replaced.log.entries.slice(replaced.partialIndex + 1),
+      }),
+    ),
     invalid(
       'superseded',
       '"closed" whose first certificate was withdrawn',

@@ -45,6 +45,7 @@ const REQUEST = '0f9a4e52-6a0c-4a51-9a3e-1f2f5f6a7b8c'
 export const DATA_MAP = fixedBytes('data map').toString('hex')
 
 export type Body = Parameters<typeof signCertificate>[0]
+type Withdrawal = Extract<Body, { kind: 'supersession' }>['reason']
 
 export function at(seconds: number): string {
   return new Date((START_SECONDS + seconds) * 1000).toISOString().replace('.000Z', 'Z')
@@ -119,6 +120,13 @@ export function partialBody(previous: string | null = null): Extract<Body, { kin
   return { ...first, kind: 'partial', receipts }
 }
 
+/** As it is issued while the saga waits: the keys, which go last, are there still. */
+export function waitingBody(previous: string | null = null): Extract<Body, { kind: 'partial' }> {
+  const partial = partialBody(previous)
+  const waiting = { outcome: 'waiting' as const, store: 'keyring', after: ['processor/ads'] }
+  return { ...partial, receipts: [...partial.receipts, waiting], horizons: [] }
+}
+
 export const refusalBody: Body = {
   ...about,
   kind: 'refusal',
@@ -128,7 +136,7 @@ export const refusalBody: Body = {
   reason: 'The proof of identity did not fit the account',
 }
 
-export function supersessionBody(supersedes: string): Body {
+export function supersessionBody(supersedes: string, reason: Withdrawal = 'survivor-found'): Body {
   return {
     ...statement,
     kind: 'supersession',
@@ -136,7 +144,7 @@ export function supersessionBody(supersedes: string): Body {
     issuedAt: at(9 * DAY),
     previous: supersedes,
     supersedes,
-    reason: 'survivor-found',
+    reason,
   }
 }
 
@@ -212,6 +220,18 @@ export function createSampleRequest() {
   const closed = signCertificate(closedBody(first.digest), certificateSigner)
   const closedIndex = log.add(closed)
   return { log, received, first, firstIndex, closed, closedIndex }
+}
+
+/** A partial certificate, its withdrawal, and the certificate that takes its place. */
+export function createReplacedPartial() {
+  const log = createSampleLog(5)
+  const partial = signCertificate(waitingBody(), certificateSigner)
+  const partialIndex = log.add(partial)
+  const withdrawal = signCertificate(supersessionBody(partial.digest, 'replaced'), certificateSigner)
+  log.add(withdrawal)
+  const late = { ...certificateBody(withdrawal.digest), issuedAt: at(9 * DAY) }
+  const whole = signCertificate(late, certificateSigner)
+  return { log, partial, partialIndex, whole, wholeIndex: log.add(whole) }
 }
 
 /** What `verifyCertificate` takes, with the keys of this world. */

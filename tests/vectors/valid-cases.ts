@@ -3,6 +3,7 @@ import {
   type Body,
   certificateBody,
   certificateSigner,
+  createReplacedPartial,
   createSampleLog,
   createSampleRequest,
   DATA_MAP,
@@ -19,6 +20,7 @@ import {
   supersessionBody,
   testSigner,
   trustedKeys,
+  waitingBody,
 } from './sample-log.ts'
 import type { Case } from './vector.ts'
 
@@ -32,6 +34,7 @@ export function validCases(): Case[] {
   const signed = (body: Body) => signCertificate(body, certificateSigner)
   const received = signed(receivedBody)
   const retirement = signed(retirementBody(certificateSigner.key.fingerprint))
+  const replaced = createReplacedPartial()
   const rotated = createSampleLog(3)
   const beforeRetirement = signed(certificateBody())
   const index = rotated.add(beforeRetirement)
@@ -48,6 +51,11 @@ export function validCases(): Case[] {
     valid('by its user id', { ...sample, subject: { label: 'userId', value: 'u-1815', salt: SALT } }),
     valid('"received"', inputAlone(received)),
     valid('"partial"', inputAlone(signed(partialBody()))),
+    valid('"partial" while the keys are still there', inputAlone(signed(waitingBody()))),
+    valid(
+      'the certificate that takes the place of a partial one',
+      inputFor(replaced.whole, replaced.log.proof(replaced.wholeIndex), { leaves: replaced.log.entries }),
+    ),
     valid('"refusal"', inputAlone(signed(refusalBody))),
     valid('"supersession"', inputAlone(signed(supersessionBody(first.digest)))),
     valid('"key-retirement", by the key itself', { ...inputAlone(retirement, 0), leaves: [retirement.leaf] }),

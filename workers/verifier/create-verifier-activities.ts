@@ -2,14 +2,17 @@ import { parseCanonicalJson } from '../../certificates/canonical-json.ts'
 import { parseCertificate } from '../../certificates/read-certificate.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Certificate } from '../../schemas/certificate.ts'
-import type { Survivors, VerifierActivities } from '../../schemas/erasure.ts'
+import type { VerifierActivities } from '../../schemas/erasure.ts'
 import { REFUSAL_REASONS } from '../../schemas/erasure-messages.ts'
 import type { AppendLeaf } from './append-leaf.ts'
+import { certifyPartial, partialStands, withdrawPartial } from './certify-partial.ts'
+import { requireNothing } from './findings.ts'
 import { type HorizonDeps, listHorizons } from './horizons.ts'
 import type { Purpose } from './kafka-horizons.ts'
 import { type LoggedStatement, readStatementFile, readStatements } from './logged-statements.ts'
 import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
 import { daysOf } from './look-into-aggregates.ts'
+import { lookWhereReachable } from './look-where-reachable.ts'
 import { type OpenRequest, readOpenRequest } from './observation.ts'
 import { observeClosure } from './observe-closure.ts'
 import { readEvidence, toTime } from './read-evidence.ts'
@@ -32,6 +35,7 @@ export type VerifierErrorCode =
   | 'evidence_missing'
   | 'horizons_pending'
   | 'not_observed'
+  | 'partial_stands'
   | 'store_unreadable'
   | 'not_certified'
 
@@ -45,6 +49,7 @@ const WINDOW_MS = 200
 export function createVerifierActivities(deps: VerifierDeps): VerifierActivities {
   const look = shareLooks(WINDOW_MS, (ids) => lookForSurvivors(deps, ids))
   const lookAtKeys = shareLooks(WINDOW_MS, (ids) => lookForKeys(deps, ids))
+  const lookAround = shareLooks(WINDOW_MS, (ids) => lookWhereReachable(deps, ids))
   const days = shareLooks(WINDOW_MS, async (tokens) => {
     const found = await daysOf(deps.clickhouse, tokens)
     return new Map(tokens.map((token) => [token, found.get(token) ?? []]))
@@ -83,6 +88,13 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
       requireSamePerson(request, await receivedStatement(deps, requestId))
       const logged = kind === 'closed' ? await close(deps, request) : await issue(deps, request)
       return { digest: logged.digest, logIndex: logged.logIndex }
+    },
+
+    async certifyPartial({ requestId }) {
+      const request = await readOpenRequest(deps, requestId)
+      requireSamePerson(request, await receivedStatement(deps, requestId))
+      const partial = { ...deps, readStatement: readStatement.bind(null, deps) }
+      return await certifyPartial(partial, request, await lookAround(requestId))
     },
 
     async refuse({ requestId, article, reason }) {
@@ -126,12 +138,6 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
   }
 }
 
-function requireNothing({ found }: Survivors): void {
-  if (found.length === 0) return
-  const stores = found.map(({ store, count }) => `${store}: ${count}`).join(', ')
-  throw new EbbError('survivors_found', `the verifier's last look found something: ${stores}`)
-}
-
 function receivedBody(deps: Issuer, request: OpenRequest, history: readonly LoggedStatement[]) {
   const made = statement(deps, history)
   const deadline = toTime(Math.max(request.dueAt.getTime(), deps.now()))
@@ -142,9 +148,15 @@ async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
   const nowMs = deps.now()
   const receipts = await readEvidence(deps.postgres, request, nowMs)
   const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })
+  // Every store was reached: what was said in the meantime does not hold any more.
+  await withdrawPartial(deps, request.requestId)
   return await deps.append({
     requestId: request.requestId,
-    decide: (history) => standing(history) ?? certificateBody(deps, request, history, { receipts, horizons }),
+    decide(history) {
+      const current = standing(history)
+      if (current?.kind === 'partial') throw partialStands()
+      return current ?? certificateBody(deps, request, history, { receipts, horizons })
+    },
   })
 }
 
@@ -154,7 +166,7 @@ async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
   if (first?.kind === 'closed') {
     return standing(await readStatements(deps.postgres, [requestId]))!
   }
-  if (first?.kind !== 'certificate' && first?.kind !== 'partial') {
+  if (first?.kind !== 'certificate') {
     throw new EbbError('not_certified', 'no certificate of this request stands')
   }
   if ((await pendingHorizons(deps, request, 'close')).length > 0) {

@@ -1,3 +1,4 @@
+import { EbbError } from '../../runtime/errors.ts'
 import type { Survivors } from '../../schemas/erasure.ts'
 import type { OpenRequest } from './observation.ts'
 
@@ -58,6 +59,13 @@ export function createFindings(sought: readonly Sought[]): Findings {
       found: [...(counts.get(requestId) ?? [])].map(([store, count]) => ({ store, count })),
     }),
   }
+}
+
+/** @throws EbbError `survivors_found` */
+export function requireNothing({ found }: Survivors): void {
+  if (found.length === 0) return
+  const stores = found.map(({ store, count }) => `${store}: ${count}`).join(', ')
+  throw new EbbError('survivors_found', `the verifier's last look found something: ${stores}`)
 }
 
 /** All names of one kind, each once. */

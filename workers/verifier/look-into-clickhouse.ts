@@ -49,15 +49,21 @@ interface TokenColumn {
   column: string
 }
 
-/** Found in the server and not in a list: a table that somebody added holds people all the same. */
+/**
+ * Found in the server and not in a list: a table that somebody added holds people all the same. A name that could end its
+ * quotation is none of ours: it stops the look.
+ */
 async function tokenColumns(client: ClickHouseClient): Promise<TokenColumn[]> {
-  return ask<TokenColumn>(
+  const columns = await ask<TokenColumn>(
     client,
     `SELECT table, name AS column FROM system.columns
      WHERE database = currentDatabase() AND type LIKE '%FixedString(16)%' AND type NOT LIKE 'AggregateFunction%'
        AND name IN ('subject', 'token')
        AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine NOT LIKE '%View')`,
   )
+  const odd = columns.find(({ table }) => !/^[\w.]+$/.test(table))
+  if (odd) throw new EbbError('store_unreadable', 'a table has a name that cannot be looked into')
+  return columns
 }
 
 /** A server without the tables that hold people is not one that was looked into. */
@@ -80,10 +86,10 @@ async function countTokens(
   // An alias by the column's own name would stand in its place in WHERE, too.
   const rows = await ask<{ name: string; rows: string }>(
     client,
-    `SELECT lower(hex(${column})) AS name, count() AS rows FROM {table:Identifier}
+    `SELECT lower(hex(${column})) AS name, count() AS rows FROM \`${table}\`
      WHERE ${column} IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {tokens:String}))), 16))
      GROUP BY name`,
-    { table, tokens: tokens.join(',') },
+    { tokens: tokens.join(',') },
     AS_ON_DISK,
   )
   for (const row of rows) findings.addFor('tokens', row.name, STORE, Number(row.rows))

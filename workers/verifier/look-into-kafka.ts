@@ -55,7 +55,7 @@ async function firstCertificates(
   const rows = await postgres.query<{ request_id: string; issued_at: Date }>(
     'verifier_first_certificates',
     `SELECT request_id, min(issued_at) AS issued_at FROM certificates
-     WHERE request_id = ANY($1::uuid[]) AND kind IN ('certificate', 'partial') GROUP BY request_id`,
+     WHERE request_id = ANY($1::uuid[]) AND kind = 'certificate' GROUP BY request_id`,
     [sought.map(({ requestId }) => requestId)],
   )
   return new Map(rows.map((row) => [row.request_id, row.issued_at.getTime()]))

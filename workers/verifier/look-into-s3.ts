@@ -24,9 +24,17 @@ export interface S3Look {
 
 /** Looks into the archive's files, for versions and uploads that nobody sees any more, and for files of exports. */
 export async function lookIntoS3(look: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
+  await lookIntoArchive(look, sought, findings)
+  await lookIntoExports(look, sought, findings)
+}
+
+export async function lookIntoArchive(
+  look: S3Look,
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
   await lookIntoFiles(look, sought, findings)
   await lookForOldVersions(look, sought, findings)
-  await lookForExports(look, sought, findings)
 }
 
 /** One statement reads one column of every file of the buckets concerned. */
@@ -62,10 +70,9 @@ async function lookForOldVersions(
   const buckets = new Map(sought.map((one) => [one.requestId, new Set([...one.tokens].map(bucketOf))]))
   let old: { key: string }[] = []
   await waitFor(Math.min(patienceMs, VERSIONS_MS), async () => {
-    const [versions, uploads] = await Promise.all([
-      listVersions(s3, 'archive', ''),
-      listUnfinishedUploads(s3, 'archive', ''),
-    ])
+    // Uploads first: one that is completed meanwhile is found as a version.
+    const uploads = await listUnfinishedUploads(s3, 'archive', '')
+    const versions = await listVersions(s3, 'archive', '')
     old = [...versions.filter(isOutOfPlace), ...uploads]
     return old.length === 0
   })
@@ -85,11 +92,13 @@ function isOutOfPlace(one: ObjectVersion): boolean {
   return !one.isLatest || one.isDeleteMarker || !FILE.test(one.key)
 }
 
-async function lookForExports({ s3 }: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
-  const [versions, uploads] = await Promise.all([
-    listVersions(s3, 'exports', ''),
-    listUnfinishedUploads(s3, 'exports', ''),
-  ])
+export async function lookIntoExports(
+  { s3 }: S3Look,
+  sought: readonly Sought[],
+  findings: Findings,
+): Promise<void> {
+  const uploads = await listUnfinishedUploads(s3, 'exports', '')
+  const versions = await listVersions(s3, 'exports', '')
   const keys = [...versions, ...uploads].map(({ key }) => key)
   if (keys.length === 0) return
   for (const token of namesOf(sought, 'tokens')) {

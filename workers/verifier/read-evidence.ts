@@ -7,7 +7,7 @@ import { DATA_MAP } from '../../schemas/data-map.ts'
 import { planStores } from '../../schemas/erasure-plan.ts'
 import type { OpenRequest } from './observation.ts'
 
-interface ReceiptRow {
+export interface ReceiptRow {
   store: string
   outcome: string
   method: string
@@ -16,7 +16,7 @@ interface ReceiptRow {
   evidence: string
 }
 
-interface HoldRow {
+export interface HoldRow {
   hold_id: string
   fields: string[]
   article: string
@@ -25,6 +25,8 @@ interface HoldRow {
 
 /** Stores beside those of the plan that an erasure touches. */
 const DERIVED = 'clickhouse/aggregates'
+/** What they are derived from: both are away together. */
+const RAW = 'clickhouse/events'
 const METHODS: ReadonlySet<string> = new Set([
   'deleted',
   'rewritten',
@@ -38,15 +40,23 @@ export function toTime(ms: number): string {
   return new Date(Math.floor(ms / 1_000) * 1_000).toISOString().replace('.000Z', 'Z')
 }
 
+/** What the verifier itself has found out of reach, and whether any key still opens. */
+export interface Reached {
+  unreachable: readonly string[]
+  keysGone: boolean
+}
+const WHOLE: Reached = { unreachable: [], keysGone: true }
+
 /**
  * Receipts for a certificate: what each eraser left, one for every store of the data map and none that could not be true,
  * then the verifier's own on the keys, and what is kept by law. That the stores are empty is never read from here.
- * @throws EbbError `evidence_missing`
+ * @throws EbbError `evidence_missing`; for a partial one `store_answers`
  */
 export async function readEvidence(
   postgres: Postgres,
   request: OpenRequest,
   nowMs: number,
+  reached: Reached = WHOLE,
 ): Promise<Receipt[]> {
   const [rows, holds] = await Promise.all([
     postgres.query<ReceiptRow>(
@@ -61,18 +71,53 @@ export async function readEvidence(
       [request.requestId],
     ),
   ])
+  return buildReceipts({ rows, holds }, request, nowMs, reached)
+}
+
+/** Pure: no store of the data map is left out, and none says more than the verifier has seen. */
+export function buildReceipts(
+  { rows, holds }: { rows: readonly ReceiptRow[]; holds: readonly HoldRow[] },
+  request: OpenRequest,
+  nowMs: number,
+  { unreachable, keysGone }: Reached,
+): Receipt[] {
+  const away = new Set(unreachable)
   const present = new Map(rows.map((row) => [row.store, row]))
+  const claimed = rows.find((row) => row.outcome === 'unreachable' && !away.has(row.store))
+  if (claimed && away.size > 0) throw new EbbError('store_answers', `${claimed.store} answers the verifier`)
   for (const store of [...planStores(DATA_MAP), DERIVED]) {
-    if (!present.has(store)) throw missing(`there is no receipt of ${store}`)
+    if (!present.has(store) && !away.has(store)) throw missing(`there is no receipt of ${store}`)
   }
-  const receipts = rows.map((row) => toReceipt(row, request, nowMs))
-  if (!present.has('keyring')) receipts.push(keyReceipt(request, nowMs))
-  return [...receipts, ...holds.map((hold) => toRetained(hold, nowMs))]
+  const reached = rows.filter((row) => !away.has(row.store) && (keysGone || row.store !== 'keyring'))
+  const receipts = reached.map((row) => toReceipt(row, request, nowMs))
+  if (!keysGone) receipts.push({ outcome: 'waiting', store: 'keyring', after: [...away] })
+  else if (!present.has('keyring')) receipts.push(keyReceipt(request, nowMs))
+  return [
+    ...unreachable.map((store) => toUnreachable(store, present, request, nowMs)),
+    ...receipts,
+    ...holds.map((hold) => toRetained(hold, nowMs)),
+  ]
+}
+
+/** Since the erasers gave it up first, or, where none has tried, since the verifier's own look. */
+function toUnreachable(
+  store: string,
+  rows: ReadonlyMap<string, ReceiptRow>,
+  { receivedAt }: OpenRequest,
+  nowMs: number,
+): Receipt {
+  const noted = [store, ...(store === DERIVED ? [RAW] : [])]
+    .map((name) => rows.get(name))
+    .find((row) => row?.outcome === 'unreachable')
+  const sinceMs = noted?.at.getTime() ?? nowMs
+  if (sinceMs < receivedAt.getTime() || sinceMs > nowMs) {
+    throw missing(`${store} cannot be out of reach since then`)
+  }
+  return { outcome: 'unreachable', store, since: toTime(sinceMs) }
 }
 
 function toReceipt(row: ReceiptRow, request: OpenRequest, nowMs: number): Receipt {
   const { store, at, ids, evidence } = row
-  if (row.outcome === 'unreachable') return { outcome: 'unreachable', store, since: toTime(at.getTime()) }
   const plausible =
     row.outcome === 'erased' &&
     METHODS.has(row.method) &&

@@ -68,11 +68,10 @@ export function certificateBody(
   history: readonly LoggedStatement[],
   found: { receipts: Receipt[]; horizons: ErasureHorizon[] },
 ): StatementBody {
-  const unreachable = found.receipts.some(({ outcome }) => outcome === 'unreachable')
   return {
     ...statement(issuer, history),
     ...aboutSubject(request),
-    kind: unreachable ? 'partial' : 'certificate',
+    kind: 'certificate',
     dataMap: hashDataMap(),
     receipts: found.receipts,
     horizons: found.horizons.map(({ store, what, expiresByMs }) => ({
@@ -83,12 +82,29 @@ export function certificateBody(
   }
 }
 
+/** Copies are dated by the certificate of the whole: what holds the person still is still being copied. */
+export function partialBody(
+  issuer: Issuer,
+  request: OpenRequest,
+  history: readonly LoggedStatement[],
+  receipts: Receipt[],
+): StatementBody {
+  return {
+    ...statement(issuer, history),
+    ...aboutSubject(request),
+    kind: 'partial',
+    dataMap: hashDataMap(),
+    receipts,
+    horizons: [],
+  }
+}
+
 /** The second certificate says the first again, with each copy found gone. */
 export function closedBody(
   issuer: Issuer,
   request: OpenRequest,
   history: readonly LoggedStatement[],
-  first: Extract<CertificateBody, { kind: 'certificate' | 'partial' }>,
+  first: Extract<CertificateBody, { kind: 'certificate' }>,
 ): StatementBody {
   const made = statement(issuer, history)
   // What was kept by law and is past its day was erased, and has its own certificate; nothing retained is left here.

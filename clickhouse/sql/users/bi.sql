@@ -25,9 +25,9 @@ CREATE ROLE IF NOT EXISTS ebb_analyst {on_cluster} SETTINGS PROFILE 'ebb_bi';
 
 GRANT {on_cluster} SELECT ON {bi}.* TO ebb_analyst;
 
-CREATE USER IF NOT EXISTS bi {on_cluster} IDENTIFIED WITH sha256_hash BY '{bi_password_sha256}' DEFAULT ROLE ebb_analyst SETTINGS PROFILE 'ebb_bi';
+CREATE USER IF NOT EXISTS bi {on_cluster} IDENTIFIED WITH sha256_hash BY '{password_sha256}' DEFAULT ROLE ebb_analyst SETTINGS PROFILE 'ebb_bi';
 
-ALTER USER bi {on_cluster} IDENTIFIED WITH sha256_hash BY '{bi_password_sha256}';
+ALTER USER bi {on_cluster} IDENTIFIED WITH sha256_hash BY '{password_sha256}';
 
 GRANT {on_cluster} ebb_analyst TO bi;
 
