@@ -138,10 +138,12 @@ async function planMonths(
     { tables: aggregates.map(({ table }) => table) },
   )
   const monthOf = ({ day }: AppDay) => day.slice(0, 7).replace('-', '')
-  return [...new Set(days.map(monthOf))].sort().map((id) => ({
+  const months = [...new Set(days.map(monthOf))].sort().map((id) => ({
     month: { id, touched: days.filter((one) => monthOf(one) === id), raw: new Map() },
     aggregates: aggregates.filter(({ table }) => held.some((part) => part.table === table && part.id === id)),
   }))
+  // Ingest is not held for a month of which nothing is summed up any more.
+  return months.filter((plan) => plan.aggregates.length > 0)
 }
 
 /** Also those of a run that was given up: they hold states of people who were being erased. */

@@ -21,7 +21,7 @@ const { values } = parseArgs({
     /** Leaves the platform's home behind, to look into. */
     keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '500' },
-    /** Purges that are left out on purpose, by name: the drill must fail. */
+    /** Purges that are left out on purpose, by name, separated by commas: the drill must fail. */
     without: { type: 'string', default: '' },
     /** Seconds until what must age has aged. */
     horizon: { type: 'string', default: '90' },
@@ -81,11 +81,16 @@ async function closeAndSearch(
     isDone: ({ state }) => state === 'closed',
   })
   const closed = await search(stage, 'after closed', () => false)
-  const left = RESIDUE_CHECKS.filter(({ place }) =>
-    closed.all.some(({ file }) => place.test(closed.places(file))),
-  ).map(({ engine, residue }) => `${engine}: ${residue}`)
+  return { ...closed, left: sayLeft(closed) }
+}
+
+/** Names the residues in which something is left. */
+function sayLeft({ all, places }: Search): string[] {
+  const left = RESIDUE_CHECKS.filter(({ place }) => all.some(({ file }) => place.test(places(file)))).map(
+    ({ engine, residue }) => `${engine}: ${residue}`,
+  )
   for (const one of left) say(`left in ${one}`)
-  return { ...closed, left }
+  return left
 }
 
 async function countCertificates({ postgres }: DrillStage, requestIds: readonly string[]): Promise<number> {
@@ -119,21 +124,27 @@ let failed = true
 try {
   const { postgres, clickhouse, drill, days } = stage
   const [person, subject] = [stage.people[0]!, stage.subjects.find((one) => one.person === 0)!]
-  for (const check of RESIDUE_CHECKS) {
-    await check.plant({ ...stage, home: drill.home, person, subject })
+  const underWay: (() => Promise<void>)[] = []
+  const plant = async (checks: readonly ResidueCheck[]) => {
+    for (const check of checks) {
+      const end = await check.plant({ ...stage, person, subject })
+      if (end) underWay.push(end)
+    }
   }
+  await plant(RESIDUE_CHECKS.filter(({ isFleeting }) => !isFleeting))
   await postgres.query('drill_checkpoint', 'CHECKPOINT', [])
+  await plant(RESIDUE_CHECKS.filter(({ isFleeting }) => isFleeting))
 
   const planted = await search(stage, 'planted', () => false)
-  const isMet = ({ place, what }: ResidueCheck) =>
-    planted.all.some(
-      (one) => place.test(planted.places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true),
-    )
-  const misplanted = RESIDUE_CHECKS.filter((check) => isMet(check) === (check.isPrevented ?? false)).map(
-    ({ engine, residue, isPrevented }) =>
-      `${engine}: ${residue} ${isPrevented ? 'arose' : 'not found where it was left'}`,
+  for (const end of underWay) await end()
+  const isMet = ({ all, places }: Search, { place, what }: ResidueCheck) =>
+    all.some((one) => place.test(places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true))
+  const misplanted = RESIDUE_CHECKS.filter(
+    (check) => !check.isOfErasure && isMet(planted, check) === (check.isPrevented ?? false),
   )
-  if (misplanted.length > 0) say(misplanted.join('; '))
+  const saySo = ({ engine, residue, isPrevented }: ResidueCheck) =>
+    say(`${engine}: ${residue} ${isPrevented ? 'arose' : 'not found where it was left'}`)
+  misplanted.forEach(saySo)
 
   const gone = new Set(
     stage.subjects.flatMap((one) => [one.token.toString('hex').toUpperCase(), one.subjectId]),
@@ -149,6 +160,10 @@ try {
     })
     const isNamed = await readNamedHorizons(postgres, requestIds)
     const live = await search(stage, 'after the first certificates', isNamed)
+    const notOfErasure = RESIDUE_CHECKS.filter((check) => check.isOfErasure && !isMet(live, check))
+    notOfErasure.forEach(saySo)
+    misplanted.push(...notOfErasure)
+    sayLeft({ ...live, all: live.hits })
     const unequal = await findUnequalAggregates(clickhouse, days)
     if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
     const { changed, examples } = compareChecksums(

@@ -11,6 +11,8 @@ export interface GoTool {
   version: string
   /** Package path of its main, for `go install`. */
   module: string
+  /** Folder of a go.mod that says what it is built from, where its own release must not decide alone. */
+  pinnedBy?: string
   /** How long the first build takes, in words. */
   takes: string
   /** Who needs it, and the key that gives a running one instead: for the error. */
@@ -38,14 +40,18 @@ async function build(tool: GoTool, context: EngineContext, folder: string): Prom
   if (!go)
     throw new EbbError(
       'missing_tool',
-      `${tool.neededFor} needs \`${tool.name}\`, which is not on PATH, nor is Go to build it. Install Go 1.24 or newer ` +
+      `${tool.neededFor} needs \`${tool.name}\`, which is not on PATH, nor is Go to build it. Install Go 1.25 or newer ` +
         `(Debian: apt-get install golang-go; macOS: brew install go; or https://go.dev/dl), or put \`${tool.name}\` ` +
         `on PATH, or set ${tool.environmentKey} to one that runs.`,
     )
   const task = `building ${tool.name} ${tool.version} with Go (once, ${tool.takes})`
   context.report(task)
   const bin = join(folder, 'bin')
-  await runCommand(go, ['install', '-trimpath', '-ldflags=-s -w', `${tool.module}@v${tool.version}`], {
+  const flags = ['-trimpath', '-ldflags=-s -w']
+  const install = tool.pinnedBy
+    ? ['-C', tool.pinnedBy, 'install', '-mod=readonly', ...flags, tool.module]
+    : ['install', ...flags, `${tool.module}@v${tool.version}`]
+  await runCommand(go, install, {
     environment: { ...context.environment, GOBIN: bin, GOFLAGS: '', CGO_ENABLED: '0' },
     task,
     report: context.report,

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
 import {
   canConnect,
@@ -26,8 +27,9 @@ export async function startTemporal(context: EngineContext): Promise<StartedEngi
   const temporal = await findGoTool(
     {
       name: 'temporal',
-      version: '1.5.1',
+      version: '1.5.1-sqlite-1.44.3',
       module: 'github.com/temporalio/cli/cmd/temporal',
+      pinnedBy: fileURLToPath(new URL('temporal-server', import.meta.url)),
       takes: 'about 4 minutes',
       neededFor: 'Temporal',
       environmentKey: 'EBB_TEMPORAL_ADDRESS',

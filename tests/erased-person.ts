@@ -25,6 +25,7 @@ import { exportPrefix } from '../s3/exports.ts'
 import { putObject } from '../s3/put-object.ts'
 import type { PersonIdentifier, StoreReceipt, VerifierActivities } from '../schemas/erasure.ts'
 import { createVerifierActivities } from '../workers/verifier/create-verifier-activities.ts'
+import { inLanes } from '../workers/verifier/log-files.ts'
 import { type OpenVerifier, openVerifier } from '../workers/verifier/start-verifier.ts'
 import { createEdgeErasure, type EdgeErasure } from './edge-erasure.ts'
 import { insertRows, row } from './int/clickhouse-rows.ts'
@@ -43,6 +44,13 @@ export interface ErasedPerson {
   day: string
 }
 
+/** Somebody's part in one batch of erasures. */
+export interface ErasureWish {
+  who: ErasedPerson
+  /** Stores that are left to the caller. */
+  without?: readonly string[]
+}
+
 /** The parts of an erasure that a test can do right, or spoil, one by one; all on the real engines. */
 export interface ErasureWorld {
   clickhouse: ClickHouseClient
@@ -53,11 +61,15 @@ export interface ErasureWorld {
   provider: KeyProvider
   collection: string
   verifier: OpenVerifier
-  /** Somebody new, whose request is logged and blocked, and whose closure is observed. */
+  /** Somebody new on a day of their own, whose request is logged and blocked, and whose closure is observed. */
   person(): Promise<ErasedPerson>
+  /** Several people, set up at once: each on a day of their own, or all on one. */
+  people(count: number, days: 'own days' | 'one day'): Promise<ErasedPerson[]>
   erasers: Record<string, StoreEraser>
-  /** Runs erasers honestly and stores their receipts; those named are left to the caller. */
+  /** Runs erasers honestly and stores their receipts; stores that are named are left to the caller. */
   erase(person: ErasedPerson, without?: readonly string[]): Promise<void>
+  /** The same for a batch. */
+  eraseAll(wishes: readonly ErasureWish[]): Promise<void>
   rederive(): Promise<void>
   receipt(person: ErasedPerson, store: string, more?: Partial<StoreReceipt>): Promise<void>
   destroyKeys(person: Pick<ErasedPerson, 'subjectIds'>): Promise<void>
@@ -98,14 +110,16 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
   const withIngestHeld = <T>(work: (leftMs: () => number) => Promise<T>) =>
     work(() => Number.POSITIVE_INFINITY)
   await createApp(postgres, { app: APP })
-  let people = 0
+  let days = 0
+  let inserts = 0
 
   const resolver = createSubjectResolver({ postgres, keyring: edge.keyring })
   const links = createLinkWriter(postgres)
 
-  async function person(): Promise<ErasedPerson> {
-    people += 1
-    const day = new Date(Date.UTC(2026, 8, people)).toISOString().slice(0, 10)
+  type Unasked = Omit<ErasedPerson, 'requestId'>
+
+  /** Keys, links and sealed fields of somebody who has no rows yet. */
+  async function known(day: string): Promise<Unasked> {
     const name = randomUUID()
     const identifiers: PersonIdentifier[] = [
       { label: 'email', value: `${name}@example.com` },
@@ -127,19 +141,6 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
       APP,
     )
     const tokens = keys.map((one) => Buffer.from(one.token))
-    const ts = Date.parse(`${day}T10:00:00Z`)
-    const rows = [...tokens, Buffer.alloc(16, people)].flatMap((subject, who) =>
-      Array.from({ length: 5 }, (_, at) =>
-        row({
-          app: APP,
-          ts: ts + at * 1_000,
-          subject: new Uint8Array(subject),
-          session: BigInt(people * 10 + who),
-        }),
-      ),
-    )
-    await insertRows(clickhouse, rows, `test/${people}/1`)
-    await archiveDay(archive, day)
     await putObject(s3, 'exports', `${exportPrefix(tokens[0]!)}all.json`, '{}')
     const subjects = await postgres.query<{ subject_id: string }>(
       'subjects_of',
@@ -152,11 +153,69 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
       `INSERT INTO users_pii (subject_id, field, sealed) SELECT unnest($1::uuid[]), 'email', '\\x00'`,
       [subjectIds],
     )
-    const requestId = await edge.block(APP, identifiers)
+    return { identifiers, tokens, subjectIds, day }
+  }
+
+  /** Rows of theirs, and of a bystander on each of the days. */
+  async function giveRows(people: readonly Unasked[]): Promise<void> {
+    const eachOfDay = new Map<string, Buffer[]>()
+    for (const { day, tokens } of people) {
+      const bystander = Buffer.alloc(16, Number(day.slice(8)))
+      eachOfDay.set(day, [...(eachOfDay.get(day) ?? [bystander]), ...tokens])
+    }
+    const rows = [...eachOfDay].flatMap(([day, subjects]) =>
+      subjects.flatMap((subject, who) =>
+        Array.from({ length: 5 }, (_, at) =>
+          row({
+            app: APP,
+            ts: Date.parse(`${day}T10:00:00Z`) + at * 1_000,
+            subject: new Uint8Array(subject),
+            session: BigInt(Number(day.slice(8)) * 1_000 + who),
+          }),
+        ),
+      ),
+    )
+    inserts += 1
+    await insertRows(clickhouse, rows, `test/${inserts}/1`)
+    for (const day of eachOfDay.keys()) await archiveDay(archive, day)
+  }
+
+  async function people(count: number, where: 'own days' | 'one day'): Promise<ErasedPerson[]> {
+    const nextDay = () => new Date(Date.UTC(2026, 8, ++days)).toISOString().slice(0, 10)
+    const shared = where === 'one day' ? nextDay() : undefined
+    const unasked = await inLanes(
+      Array.from({ length: count }, () => shared ?? nextDay()),
+      known,
+    )
+    await giveRows(unasked)
     const activities = verify()
-    await activities.logReceived({ requestId })
-    await activities.observeClosure({ requestId })
-    return { requestId, identifiers, tokens, subjectIds, day }
+    return await inLanes(unasked, async (one) => {
+      const requestId = await edge.block(APP, one.identifiers)
+      await activities.logReceived({ requestId })
+      await activities.observeClosure({ requestId })
+      return { ...one, requestId }
+    })
+  }
+
+  async function eraseAll(wishes: readonly ErasureWish[]): Promise<void> {
+    const batchId = randomUUID()
+    const targets = await readTargets(
+      edge.deps,
+      wishes.map(({ who }) => who.requestId),
+    )
+    const having = (store: string) => wishes.filter(({ without = [] }) => !without.includes(store))
+    await Promise.all(
+      Object.values(erasers).map(async (eraser) => {
+        const requestIds = having(eraser.store).map(({ who }) => who.requestId)
+        if (requestIds.length === 0) return
+        const own = targets.filter(({ requestId }) => requestIds.includes(requestId))
+        await writeReceipts(postgres, { batchId, requestIds }, await eraser.erase({ batchId, targets: own }))
+      }),
+    )
+    const recounted = having('clickhouse/aggregates')
+    if (recounted.length === 0) return
+    await rederiveAggregates({ clickhouse, withIngestHeld })
+    for (const { who } of recounted) await receipt(who, 'clickhouse/aggregates', { method: 'rewritten' })
   }
 
   async function receipt({ requestId }: ErasedPerson, store: string, more: Partial<StoreReceipt> = {}) {
@@ -188,21 +247,15 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
     collection,
     verifier,
     erasers,
-    person,
+    people,
+    async person() {
+      const [one] = await people(1, 'own days')
+      return one!
+    },
     verify,
     receipt,
-    async erase(who, without = []) {
-      const batchId = randomUUID()
-      const targets = await readTargets(edge.deps, [who.requestId])
-      for (const eraser of Object.values(erasers)) {
-        if (without.includes(eraser.store)) continue
-        const made = await eraser.erase({ batchId, targets })
-        await writeReceipts(postgres, { batchId, requestIds: [who.requestId] }, made)
-      }
-      if (without.includes('clickhouse/aggregates')) return
-      await rederiveAggregates({ clickhouse, withIngestHeld })
-      await receipt(who, 'clickhouse/aggregates', { method: 'rewritten' })
-    },
+    erase: (who, without) => eraseAll([{ who, without }]),
+    eraseAll,
     async rederive() {
       await rederiveAggregates({ clickhouse, withIngestHeld })
     },

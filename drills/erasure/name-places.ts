@@ -38,6 +38,8 @@ function describe(
   const isSpecial = parts.find(
     (part) => part === 'detached' || part === 'shadow' || /^mutation_\d+\.txt/.test(part),
   )
+  // Bodies of inserts on their way wait in memory-backed files, outside of the home.
+  if (parts.some((part) => /^ebb-clickhouse-\d+$/.test(part))) return 'clickhouse spool'
   switch (engine) {
     case 'kafka':
       return `kafka ${third.replace(/-\d+(\.[0-9a-f]+-(delete|stray|future))?$/, '$2')}`
@@ -59,7 +61,7 @@ function describe(
     case 's3':
       return `s3 ${third.replace(/ \(.*/, '')}${second === 'versions' ? ' (versions)' : ''}`
     default:
-      return second && engine === 'logs' ? `logs ${second}` : engine
+      return second && (engine === 'logs' || engine === 'reports') ? `${engine} ${second}` : engine
   }
 }
 

@@ -20,6 +20,10 @@ const DAY_MS = 86_400_000
 /** A platform full of people: those who will be erased, each with a canary in every field, and those who stay. */
 export interface DrillStage {
   drill: DrillPlatform
+  /** Of the platform's own collector. */
+  collectorUrl: string
+  /** Of the app whose people these are. */
+  writeKey: string
   clickhouse: ClickHouseClient
   postgres: TransactingPostgres
   keyring: TransactingPostgres
@@ -52,6 +56,8 @@ export async function openStage(options: StageOptions): Promise<DrillStage> {
   const { say } = options
   const drill = await startDrillPlatform(options)
   const { config } = drill
+  // Read before another collector is started.
+  const { collectorUrl } = drill.platform
   const clickhouse = createClickHouse(config, { requestTimeoutMs: 300_000 })
   const postgres = createPostgres(config.postgres.url, { connections: 2, timeoutMs: 300_000 })
   const keyring = createPostgres(config.postgres.keyringUrl, { connections: 1, timeoutMs: 300_000 })
@@ -78,7 +84,7 @@ export async function openStage(options: StageOptions): Promise<DrillStage> {
     const days = [new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)]
     await runPlatformJobs(config, days, say)
     return {
-      ...{ drill, clickhouse, postgres, keyring, s3, people, subjects, days },
+      ...{ drill, collectorUrl, writeKey, clickhouse, postgres, keyring, s3, people, subjects, days },
       createScanner: (secrets, onBytes) => createScanner(canaries, secrets, onBytes),
       fieldOf: (field) => FIELDS[field] ?? 'unknown field',
       readPlaces: () => readPlaceNames(drill.home, clickhouse, [postgres, keyring]),

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { BackupDeps } from '../../activities/backup-deps.ts'
 import { createJournalSealer } from '../../activities/journal-sealer.ts'
 import { type RestoreDeps, restoreClickHouse } from '../../activities/restore-clickhouse.ts'
@@ -22,17 +23,18 @@ const LIVE = `SELECT app, event, currency, sum(events) AS events, uniqMerge(user
   GROUP BY ALL ORDER BY ALL`
 const RAW = `SELECT app, event, currency, count() AS events, uniq(subject) AS users FROM events_raw GROUP BY ALL ORDER BY ALL`
 
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 420_000 })
 
 let stage: Stage
 let backups: BackupDeps
 let deps: RestoreDeps
 let log: LogWriter
 let members: number
-beforeEach(async () => {
+/** Tests so far: an insert's token is never one of an earlier test. */
+let run = 0
+beforeAll(async () => {
   stage = await createStage()
   const { config } = stage
-  members = 0
   backups = {
     clickhouse: createClickHouse(config),
     postgres: createPostgres(config.postgres.url),
@@ -47,6 +49,21 @@ beforeEach(async () => {
     countIngestMembers: async () => members,
     report: () => {},
   }
+}, 180_000)
+/** No rows, no backup, no journal and no log. */
+beforeEach(async () => {
+  run += 1
+  members = 0
+  const { config } = stage
+  for (const { name } of await ask<{ name: string }>(
+    backups.clickhouse,
+    `SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations'`,
+  ))
+    await backups.clickhouse.command({ query: `TRUNCATE TABLE ${name}` })
+  for (const bucket of ['backups', 'journal', 'log'] as const) await purgePrefix(backups.s3, bucket, '')
+  for (const table of ['backups', 'certificates', 'dirty_days'])
+    await backups.postgres.query(`empty_${table}`, `DELETE FROM ${table}`, [])
+  await rm(config.verifier.folder, { recursive: true, force: true })
   log = createLogWriter({
     postgres: backups.postgres,
     postgresUrl: config.postgres.url,
@@ -57,7 +74,7 @@ beforeEach(async () => {
     now: Date.now,
   })
 })
-afterEach(async () => {
+afterAll(async () => {
   backups?.s3.close()
   await Promise.all([backups?.clickhouse.close(), backups?.postgres.close()])
   await stage?.close()
@@ -126,7 +143,7 @@ async function subjects(): Promise<Set<string>> {
 }
 
 test('a restore of an older backup brings back the bystanders and nobody who was erased since', async () => {
-  await insertRows(backups.clickhouse, mixedRows(3_000, START), 'a/0/1')
+  await insertRows(backups.clickhouse, mixedRows(3_000, START), `a/${run}/1`)
   await recount(backups.clickhouse, DAY)
   const before = await ask(
     backups.clickhouse,
@@ -138,7 +155,7 @@ test('a restore of an older backup brings back the bystanders and nobody who was
   await certify(await erase(12), 'certificate')
   // A mistake takes more than it should, and something is written that the restore does not know.
   await backups.clickhouse.command({ query: 'TRUNCATE TABLE events_raw' })
-  await insertRows(backups.clickhouse, mixedRows(50, START + 40 * 86_400_000), 'a/0/9')
+  await insertRows(backups.clickhouse, mixedRows(50, START + 40 * 86_400_000), `a/${run}/9`)
 
   const restored = await restoreClickHouse(deps, backupId)
   expect(restored).toMatchObject({ backupId, erasures: 2 })
@@ -157,14 +174,14 @@ test('a restore of an older backup brings back the bystanders and nobody who was
   const counted = await ask<{ users: number }>(backups.clickhouse, RAW)
   expect(await ask(backups.clickhouse, shown)).toEqual(counted.filter((row) => row.users >= 5))
   // What was restored lives on: new rows are counted once, in every view.
-  await insertRows(backups.clickhouse, mixedRows(300, START), 'b/0/2')
+  await insertRows(backups.clickhouse, mixedRows(300, START), `b/${run}/2`)
   expect(await ask(backups.clickhouse, LIVE)).toEqual(await ask(backups.clickhouse, RAW))
   const databases = await ask<{ name: string }>(backups.clickhouse, 'SELECT name FROM system.databases')
   expect(databases.map((one) => one.name)).not.toContain(`${stage.config.clickhouse.database}_restoring`)
 })
 
 test('a journal that does not know an erasure of the log is refused, and the live tables stay as they were', async () => {
-  await insertRows(backups.clickhouse, mixedRows(1_000, START), 'a/0/1')
+  await insertRows(backups.clickhouse, mixedRows(1_000, START), `a/${run}/1`)
   await takeBackup(backups, { backupId: randomUUID(), kind: 'clickhouse' })
   const requestId = await erase(5)
   const digest = await certify(requestId, 'certificate')
@@ -179,7 +196,7 @@ test('a journal that does not know an erasure of the log is refused, and the liv
 })
 
 test('a log whose files were taken away is refused', async () => {
-  await insertRows(backups.clickhouse, mixedRows(100, START), 'a/0/1')
+  await insertRows(backups.clickhouse, mixedRows(100, START), `a/${run}/1`)
   await takeBackup(backups, { backupId: randomUUID(), kind: 'clickhouse' })
   const digest = await certify(await erase(5), 'certificate')
   await purgePrefix(deps.s3, 'log', `certificates/${digest}.json`)
@@ -189,7 +206,7 @@ test('a log whose files were taken away is refused', async () => {
 })
 
 test('nothing is restored while ingest runs, nor from a backup that nobody knows', async () => {
-  await insertRows(backups.clickhouse, mixedRows(100, START), 'a/0/1')
+  await insertRows(backups.clickhouse, mixedRows(100, START), `a/${run}/1`)
   await takeBackup(backups, { backupId: randomUUID(), kind: 'clickhouse' })
   members = 1
   await expect(restoreClickHouse(deps, undefined)).rejects.toMatchObject({ code: 'ingest_running' })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { BackupDeps } from '../../activities/backup-deps.ts'
 import { expireBackups } from '../../activities/expire-backups.ts'
 import { shipWal } from '../../activities/ship-wal.ts'
@@ -12,22 +12,24 @@ import { createApp } from '../../postgres/apps.ts'
 import { listStoredBackups, recordBackup } from '../../postgres/backups.ts'
 import { createPostgres } from '../../postgres/client.ts'
 import { listBackupHorizons } from '../../postgres/list-backup-horizons.ts'
+import { slotName } from '../../postgres/wal-slot.ts'
+import { databaseOf } from '../../postgres/with-session.ts'
 import { readCatalog } from '../../s3/backup-catalog.ts'
 import { createS3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { listObjects } from '../../s3/list-objects.ts'
 import { listVersions } from '../../s3/list-versions.ts'
+import { purgePrefix } from '../../s3/purge.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { ask, insertRows, mixedRows } from './clickhouse-rows.ts'
 
 let stage: Stage
 let deps: BackupDeps
 let now: number
-beforeEach(async () => {
+beforeAll(async () => {
   stage = await createStage({
     environment: { EBB_BACKUP_RETENTION_S: '3600', EBB_KEYRING_BACKUP_RETENTION_S: '60' },
   })
-  now = Date.now()
   deps = {
     clickhouse: createClickHouse(stage.config),
     postgres: createPostgres(stage.config.postgres.url),
@@ -35,8 +37,20 @@ beforeEach(async () => {
     config: stage.config,
     now: () => now,
   }
+}, 180_000)
+/** No backup, and no log that the server keeps for one. */
+beforeEach(async () => {
+  now = Date.now()
+  await purgePrefix(deps.s3, 'backups', '')
+  await deps.postgres.query('empty_backups', 'DELETE FROM backups', [])
+  const { url, keyringUrl } = stage.config.postgres
+  await deps.postgres.query(
+    'drop_slots',
+    'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ANY($1::text[])',
+    [[url, keyringUrl].map((one) => slotName(databaseOf(one)))],
+  )
 })
-afterEach(async () => {
+afterAll(async () => {
   deps?.s3.close()
   await Promise.all([deps?.clickhouse.close(), deps?.postgres.close()])
   await stage?.close()

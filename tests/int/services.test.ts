@@ -35,7 +35,7 @@ describe('an engine that was killed', () => {
   let engines: RunningEngines
   let config: Config
   beforeAll(async () => {
-    engines = await startEngines({ home: await newHome(), ports: 'free', environment: bare })
+    engines = await startEngines({ home: await newHome(), ports: 'free', brief: true, environment: bare })
     config = readConfig(engines.environment)
   })
   afterAll(async () => {

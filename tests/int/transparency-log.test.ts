@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -264,49 +265,67 @@ const POINTS = [
   'log.rows-stored',
 ]
 
-/** Appends arrivals of these requests in a process of its own, which dies at a point. */
-function appendInProcess(folder: string, ids: readonly string[], fault: string) {
+/** A process of its own that appends arrivals of the requests that it is given, and dies at a point. */
+function startAppender(fault: string): ChildProcess {
   const url = (path: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, '../..', path)).href)
   const script = `
     const { createLogWriter } = await import(${url('workers/verifier/log-writer.ts')})
     const { createPostgres } = await import(${url('postgres/client.ts')})
     const { createS3 } = await import(${url('s3/client.ts')})
     const { readConfig } = await import(${url('runtime/config.ts')})
+    const { text } = await import('node:stream/consumers')
+    const { folder, ids } = JSON.parse(await text(process.stdin))
     const config = readConfig()
     const postgresUrl = config.postgres.url
     const writer = createLogWriter({ postgres: createPostgres(postgresUrl), postgresUrl, s3: createS3(config),
-      folder: ${JSON.stringify(folder)}, origin: ${JSON.stringify(ORIGIN)}, witnesses: [], now: Date.now })
+      folder, origin: ${JSON.stringify(ORIGIN)}, witnesses: [], now: Date.now })
     const wish = (requestId) => ({ requestId, decide: (history) => history[0] ?? {
       version: 1, kind: 'received', origin: ${JSON.stringify(ORIGIN)}, issuer: 'Test', tool: 'ebb/test',
       issuedAt: '2026-11-21T09:00:00Z', deadline: '2026-12-21T09:00:00Z', previous: null, request: requestId,
       app: 'shop', subject: [{ label: 'email', commitment: 'cd'.repeat(32) }] } })
-    await writer.append(${JSON.stringify(ids)}.map(wish))
+    await writer.append(ids.map(wish))
     process.exit(0)`
-  return spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+  return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     env: { ...process.env, ...stage.environment, EBB_FAULT: fault },
-    encoding: 'utf8',
+    stdio: ['pipe', 'ignore', 'ignore'],
   })
 }
 
 describe('a crash', () => {
-  test.each(POINTS)('at %s loses no leaf and writes none twice', async (point) => {
-    const folder = await emptyLog()
-    await writerOf(folder).append([received(), received()])
-    const ids = [randomUUID(), randomUUID(), randomUUID()]
-    expect(appendInProcess(folder, ids, `${point}:1`).signal).toBe('SIGKILL')
-
-    const writer = writerOf(folder)
-    const others = await writer.append([received(), ...ids.map((id) => received(id))])
-    const rows = await listLogged(postgres)
-    expect(rows.map(({ index }) => index)).toEqual([...Array(6).keys()])
-    expect(new Set(rows.map(({ digest }) => digest)).size).toBe(6)
-    for (const answer of others) {
-      if (!('logged' in answer)) throw answer.error
-      expect(rows).toContainEqual({ index: answer.logged.logIndex, digest: answer.logged.digest })
-      expect(await verifyStored(folder, answer.logged.digest)).toMatchObject({ ok: true })
-    }
-    await rm(folder, { recursive: true })
+  const appenders = new Map<string, ChildProcess>()
+  // Loading takes them longer than appending: they do it side by side, and wait for their requests.
+  beforeAll(() => {
+    for (const point of POINTS) appenders.set(point, startAppender(`${point}:1`))
   })
+  afterAll(() => {
+    for (const appender of appenders.values()) appender.kill('SIGKILL')
+  })
+
+  test.each(POINTS)(
+    'at %s loses no leaf and writes none twice',
+    async (point) => {
+      const folder = await emptyLog()
+      await writerOf(folder).append([received(), received()])
+      const ids = [randomUUID(), randomUUID(), randomUUID()]
+      const appender = appenders.get(point)!
+      const ended = once(appender, 'exit')
+      appender.stdin!.end(JSON.stringify({ folder, ids }))
+      expect(await ended).toEqual([null, 'SIGKILL'])
+
+      const writer = writerOf(folder)
+      const others = await writer.append([received(), ...ids.map((id) => received(id))])
+      const rows = await listLogged(postgres)
+      expect(rows.map(({ index }) => index)).toEqual([...Array(6).keys()])
+      expect(new Set(rows.map(({ digest }) => digest)).size).toBe(6)
+      for (const answer of others) {
+        if (!('logged' in answer)) throw answer.error
+        expect(rows).toContainEqual({ index: answer.logged.logIndex, digest: answer.logged.digest })
+        expect(await verifyStored(folder, answer.logged.digest)).toMatchObject({ ok: true })
+      }
+      await rm(folder, { recursive: true })
+    },
+    180_000,
+  )
 
   test('in a folder that others can read ends before anything is signed', async () => {
     const folder = await emptyLog()

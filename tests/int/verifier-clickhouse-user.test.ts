@@ -273,7 +273,7 @@ describe('ClickHouse itself refuses the user, whatever the server in front of it
   test('what is not granted', async () => {
     const { bi } = names()
     const backups = s3Collection(stage.config, 'backups').replace('ebb_s3', 'other')
-    await server.ask(`CREATE NAMED COLLECTION ${backups} AS url = 'http://127.0.0.1:1/b/'`)
+    await server.ask(`CREATE NAMED COLLECTION ${backups} AS url = 'http://127.0.0.1:1/bucket/'`)
     for (const select of [
       `SELECT * FROM ${bi}.daily`,
       'SELECT * FROM system.users',

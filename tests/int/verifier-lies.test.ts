@@ -1,4 +1,4 @@
-import { CopyObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
@@ -7,7 +7,9 @@ import { putTokens } from '../../clickhouse/erase-tokens.ts'
 import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { purgePrefix } from '../../s3/purge.ts'
+import { putObject } from '../../s3/put-object.ts'
 import { archiveBucket, archiveKey } from '../../schemas/archive.ts'
+import type { Survivors } from '../../schemas/erasure.ts'
 import { certificateKey, proofKey } from '../../workers/verifier/log-files.ts'
 import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
 import { hashDataMap } from '../../workers/verifier/statements.ts'
@@ -17,12 +19,19 @@ import { insertRows, row } from './clickhouse-rows.ts'
 
 let stage: Stage
 let world: ErasureWorld
+/** Erased honestly, in one batch: one to be closed, one whose certificate is withdrawn, one whose evidence is forged. */
+let closing: ErasedPerson
+let withdrawn: ErasedPerson
+let forged: ErasedPerson
 
 beforeAll(async () => {
   // Copies that age are another matter here.
   stage = await createStage({ environment: { EBB_SUPPRESS_S: '0', EBB_EVENTS_RETENTION_S: '1' } })
   world = await createErasureWorld(stage)
-}, 120_000)
+  const people = await world.people(3, 'one day')
+  ;[closing, withdrawn, forged] = people as [ErasedPerson, ErasedPerson, ErasedPerson]
+  await world.eraseAll(people.map((who) => ({ who })))
+}, 180_000)
 afterAll(async () => {
   await world?.close()
   await stage?.close()
@@ -35,16 +44,17 @@ const about = ({ requestId }: ErasedPerson) => ({ requestId })
 
 describe('an honest eraser', () => {
   test('gets a certificate that verifies offline, and the second when the copies are gone', async () => {
-    const who = await world.person()
+    const who = closing
     const verifier = world.verify()
-    await world.erase(who)
     expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
     await world.destroyKeys(who)
     expect(await verifier.verifyKeysGone(about(who))).toEqual({ found: [] })
     const first = await verifier.certify({ ...about(who), kind: 'certificate' })
     expect(await verifier.certify({ ...about(who), kind: 'certificate' })).toEqual(first)
     // Postgres's own log still has what was before the certificate, until its segments are gone.
-    expect((await verifier.verifyHorizons(about(who))).pending).toMatchObject([{ store: 'postgres/wal' }])
+    await expect
+      .poll(async () => (await verifier.verifyHorizons(about(who))).pending, { timeout: 60_000 })
+      .toMatchObject([{ store: 'postgres/wal' }])
     await expect(verifier.certify({ ...about(who), kind: 'closed' })).rejects.toMatchObject({
       code: 'horizons_pending',
     })
@@ -90,18 +100,17 @@ describe('an honest eraser', () => {
   }, 240_000)
 
   test('of a certificate that does not hold sees it superseded, and gets a new one', async () => {
-    const who = await world.person()
+    const who = withdrawn
     const verifier = world.verify()
-    await world.erase(who)
     await world.destroyKeys(who)
     const first = await verifier.certify({ ...about(who), kind: 'certificate' })
-    const withdrawn = await verifier.supersede({ ...about(who), reason: 'survivor-found' })
-    expect(await verifier.supersede({ ...about(who), reason: 'survivor-found' })).toEqual(withdrawn)
+    const superseded = await verifier.supersede({ ...about(who), reason: 'survivor-found' })
+    expect(await verifier.supersede({ ...about(who), reason: 'survivor-found' })).toEqual(superseded)
     await expect(verifier.certify({ ...about(who), kind: 'closed' })).rejects.toMatchObject({
       code: 'not_certified',
     })
     const second = await verifier.certify({ ...about(who), kind: 'certificate' })
-    expect(second.logIndex).toBeGreaterThan(withdrawn.logIndex)
+    expect(second.logIndex).toBeGreaterThan(superseded.logIndex)
     expect(second.digest).not.toBe(first.digest)
   }, 120_000)
 })
@@ -117,12 +126,15 @@ interface Lie {
   /** Where the verifier finds it. */
   store: string
   clean?(who: ErasedPerson): Promise<unknown>
+  /** It changes what a day counts: told of somebody who has a day of their own. */
+  ownDay?: true
 }
 
 const fileOf = ({ day, tokens }: ErasedPerson) => archiveKey(day, archiveBucket(tokens[0]!))
 const tokenList = (who: ErasedPerson) => who.tokens.map((token) => `unhex('${hex(token)}')`).join(', ')
 
-const LIES: Lie[] = [
+/** Found by what names the person: told in one batch, each of another person, and looked for in one look. */
+const LIES_ABOUT_ONE: Lie[] = [
   {
     name: 'leaves an alias out of its closure',
     store: 'clickhouse/events',
@@ -143,18 +155,15 @@ const LIES: Lie[] = [
     without: ['clickhouse/events'],
     instead: (who) => command(`DELETE FROM events_raw WHERE subject IN (${tokenList(who)})`),
     store: 'clickhouse/events',
+    ownDay: true,
   },
   {
     name: 'keeps a copy in a table of its own',
-    before: () => command('CREATE TABLE hidden ENGINE = MergeTree ORDER BY ts AS SELECT * FROM events_raw'),
+    before: (who) =>
+      command(
+        `CREATE TABLE hidden ENGINE = MergeTree ORDER BY ts AS SELECT * FROM events_raw WHERE subject IN (${tokenList(who)})`,
+      ),
     clean: () => command('DROP TABLE hidden SYNC'),
-    store: 'clickhouse/events',
-  },
-  {
-    name: 'detaches parts instead of rewriting them',
-    without: ['clickhouse/events', 'clickhouse/aggregates'],
-    instead: () => command(`ALTER TABLE events_raw DETACH PARTITION 202609`),
-    clean: () => command('ALTER TABLE events_raw ATTACH PARTITION 202609'),
     store: 'clickhouse/events',
   },
   {
@@ -173,6 +182,7 @@ const LIES: Lie[] = [
     without: ['clickhouse/events', 'clickhouse/aggregates'],
     instead: (who) => command(`ALTER TABLE events_raw DELETE WHERE subject IN (${tokenList(who)})`),
     store: 'clickhouse/events',
+    ownDay: true,
   },
   {
     name: 'does not count the aggregates again',
@@ -180,54 +190,12 @@ const LIES: Lie[] = [
     instead: (who) => world.receipt(who, 'clickhouse/aggregates'),
     clean: () => world.rederive(),
     store: 'clickhouse/aggregates',
+    ownDay: true,
   },
   {
     name: 'says "done" of the archive and does nothing',
     without: ['s3/archive'],
     instead: (who) => world.receipt(who, 's3/archive'),
-    store: 's3/archive',
-  },
-  {
-    name: 'keeps old versions of a file that it rewrote',
-    without: ['s3/archive'],
-    async instead(who) {
-      for (const token of who.tokens) {
-        const file = archiveFiles(world.collection, archiveKey(who.day, archiveBucket(token)))
-        await world.clickhouse.command({
-          query: `INSERT INTO FUNCTION ${file} SELECT * FROM ${file} WHERE subject NOT IN (${tokenList(who)})`,
-          clickhouse_settings: { s3_truncate_on_insert: 1, use_hive_partitioning: 0 } as never,
-        })
-      }
-      await world.receipt(who, 's3/archive')
-    },
-    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
-    store: 's3/archive',
-  },
-  {
-    name: 'moves a file of the archive to a name that nobody reads',
-    async before(who) {
-      const Bucket = world.s3.nameOf('archive')
-      const CopySource = `${Bucket}/${fileOf(who)}`
-      await world.s3.call((client) =>
-        client.send(new CopyObjectCommand({ Bucket, CopySource, Key: 'old/events.parquet' })),
-      )
-    },
-    clean: () => purgePrefix(world.s3, 'archive', 'old/'),
-    store: 's3/archive',
-  },
-  {
-    name: 'hides a file of the archive behind a delete marker',
-    without: ['s3/archive'],
-    async instead(who) {
-      const { DeleteObjectCommand } = await import('@aws-sdk/client-s3')
-      const Bucket = world.s3.nameOf('archive')
-      for (const token of who.tokens) {
-        const Key = archiveKey(who.day, archiveBucket(token))
-        await world.s3.call((client) => client.send(new DeleteObjectCommand({ Bucket, Key })))
-      }
-      await world.receipt(who, 's3/archive')
-    },
-    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
     store: 's3/archive',
   },
   {
@@ -269,36 +237,145 @@ const LIES: Lie[] = [
   },
 ]
 
-describe('an eraser that lies is found out by the verifier itself, and gets no certificate:', () => {
-  test.each(LIES)(
-    '$name',
-    async ({ store, without, before, instead, clean }) => {
-      const who = await world.person()
-      await before?.(who)
-      await world.erase(who, without)
-      await instead?.(who)
-      for (const each of without ?? []) await world.receipt(who, each)
-      const verifier = world.verify(1_000)
-      try {
-        const { found } = await verifier.verifyAbsence(about(who))
-        expect(found.map((one) => one.store)).toContain(store)
-        await world.destroyKeys(who)
-        await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
-          code: 'survivors_found',
+/** The file of the archive that is hidden, as it was before the erasure. */
+let kept: Buffer
+
+/** Found by what could be anyone's: told one after the other, when nothing else is there to be found. */
+const LIES_ABOUT_ALL: Lie[] = [
+  {
+    name: 'detaches parts instead of rewriting them',
+    without: ['clickhouse/events', 'clickhouse/aggregates'],
+    instead: () => command(`ALTER TABLE events_raw DETACH PARTITION 202609`),
+    clean: () => command('ALTER TABLE events_raw ATTACH PARTITION 202609'),
+    store: 'clickhouse/events',
+  },
+  {
+    name: 'keeps old versions of a file that it rewrote',
+    without: ['s3/archive'],
+    async instead(who) {
+      for (const token of who.tokens) {
+        const file = archiveFiles(world.collection, archiveKey(who.day, archiveBucket(token)))
+        await world.clickhouse.command({
+          query: `INSERT INTO FUNCTION ${file} SELECT * FROM ${file} WHERE subject NOT IN (${tokenList(who)})`,
+          clickhouse_settings: { s3_truncate_on_insert: 1, use_hive_partitioning: 0 } as never,
         })
+      }
+      await world.receipt(who, 's3/archive')
+    },
+    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
+    store: 's3/archive',
+    ownDay: true,
+  },
+  {
+    name: 'moves a file of the archive to a name that nobody reads',
+    async before(who) {
+      kept = (await getObject(world.s3, 'archive', fileOf(who)))!
+    },
+    instead: () => putObject(world.s3, 'archive', 'old/events.parquet', kept),
+    clean: () => purgePrefix(world.s3, 'archive', 'old/'),
+    store: 's3/archive',
+  },
+  {
+    name: 'hides a file of the archive behind a delete marker',
+    without: ['s3/archive'],
+    async instead(who) {
+      const Bucket = world.s3.nameOf('archive')
+      for (const token of who.tokens) {
+        const Key = archiveKey(who.day, archiveBucket(token))
+        await world.s3.call((client) => client.send(new DeleteObjectCommand({ Bucket, Key })))
+      }
+      await world.receipt(who, 's3/archive')
+    },
+    clean: (who) => purgePrefix(world.s3, 'archive', `day=${who.day}/`),
+    store: 's3/archive',
+    ownDay: true,
+  },
+]
+
+describe('an eraser that lies is found out by the verifier itself, and gets no certificate:', () => {
+  /** Erased honestly in the same batch: what is found of the others is about them, and not about everyone. */
+  let honest: ErasedPerson
+  let others: ErasedPerson[]
+  const told = new Map<Lie, ErasedPerson>()
+  const seen = new Map<Lie, Survivors>()
+  const refusals = new Map<Lie, unknown>()
+  const storesOf = ({ found }: Survivors) => found.map(({ store }) => store)
+
+  async function absenceOf(people: readonly ErasedPerson[]): Promise<Survivors[]> {
+    const verifier = world.verify(1_000)
+    return await Promise.all(people.map((who) => verifier.verifyAbsence(about(who))))
+  }
+
+  /** Looks until what goes by itself is gone, which the honest one's verdict tells. */
+  async function lookOnceQuiet(people: readonly ErasedPerson[]): Promise<Survivors[]> {
+    for (const giveUpAt = Date.now() + 120_000; ; ) {
+      const [first, ...verdicts] = await absenceOf([honest, ...people])
+      if (first!.found.length === 0) return verdicts
+      if (Date.now() > giveUpAt) expect(first).toEqual({ found: [] })
+    }
+  }
+
+  const refusalOf = (who: ErasedPerson) =>
+    world
+      .verify(1_000)
+      .certify({ ...about(who), kind: 'certificate' })
+      .catch((error) => error)
+
+  beforeAll(async () => {
+    const lies = [...LIES_ABOUT_ONE, ...LIES_ABOUT_ALL]
+    const [alone, together] = [lies.filter((lie) => lie.ownDay), lies.filter((lie) => !lie.ownDay)]
+    for (const [at, who] of (await world.people(alone.length, 'own days')).entries())
+      told.set(alone[at]!, who)
+    const shared = await world.people(together.length + 4, 'one day')
+    for (const [at, lie] of together.entries()) told.set(lie, shared[at]!)
+    ;[honest, ...others] = shared.slice(together.length) as [ErasedPerson, ...ErasedPerson[]]
+    for (const [lie, who] of told) await lie.before?.(who)
+
+    const wishes = [...told].map(([lie, who]) => ({ who, without: lie.without ?? [], lie }))
+    const uncounted = wishes.filter(({ lie }) => lie.store === 'clickhouse/aggregates')
+    const honestly = [honest, ...others].map((who) => ({ who }))
+    await world.eraseAll([...wishes.filter((wish) => !uncounted.includes(wish)), ...honestly])
+    // A recount is of all days that wait for one: whoever is not counted again is erased after the last.
+    await world.eraseAll(uncounted)
+
+    const tellers = LIES_ABOUT_ONE.map((lie) => told.get(lie)!)
+    for (const lie of LIES_ABOUT_ONE) await lie.instead?.(told.get(lie)!)
+    for (const { who, without } of wishes) for (const each of without) await world.receipt(who, each)
+    for (const [at, verdict] of (await lookOnceQuiet(tellers)).entries())
+      seen.set(LIES_ABOUT_ONE[at]!, verdict)
+    await world.destroyKeys({ subjectIds: [...told.values()].flatMap(({ subjectIds }) => subjectIds) })
+    const refused = await Promise.all(tellers.map(refusalOf))
+    for (const [at, refusal] of refused.entries()) refusals.set(LIES_ABOUT_ONE[at]!, refusal)
+    for (const lie of LIES_ABOUT_ONE) await lie.clean?.(told.get(lie)!)
+  }, 300_000)
+
+  test.each(LIES_ABOUT_ONE)('$name', (lie) => {
+    expect(storesOf(seen.get(lie)!)).toContain(lie.store)
+    expect(refusals.get(lie)).toMatchObject({ code: 'survivors_found' })
+  })
+
+  test.each(LIES_ABOUT_ALL)(
+    '$name',
+    async (lie) => {
+      const who = told.get(lie)!
+      await lookOnceQuiet([])
+      await lie.instead?.(who)
+      try {
+        const [verdict] = await absenceOf([who])
+        expect(storesOf(verdict!)).toContain(lie.store)
+        expect(await refusalOf(who)).toMatchObject({ code: 'survivors_found' })
       } finally {
-        await clean?.(who)
+        await lie.clean?.(who)
       }
     },
-    60_000,
+    180_000,
   )
 
   test('destroys no key', async () => {
-    const who = await world.person()
-    await world.erase(who)
+    const who = others[0]!
     await world.receipt(who, 'keyring', { method: 'key-destroyed' })
-    const verifier = world.verify()
-    expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
+    expect(await world.verify().verifyAbsence(about(who))).toEqual({ found: [] })
+    const verifier = world.verify(1_000)
     expect((await verifier.verifyKeysGone(about(who))).found).toMatchObject([{ store: 'keyring' }])
     await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
       code: 'survivors_found',
@@ -306,9 +383,8 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
   }, 60_000)
 
   test('deletes the rows of the secrets, and keeps the key that opens their copies', async () => {
-    const who = await world.person()
-    await world.erase(who)
-    const verifier = world.verify()
+    const who = others[0]!
+    const verifier = world.verify(1_000)
     await verifier.verifyAbsence(about(who))
     await world.keyringPostgres.query(
       'lie_secrets',
@@ -319,8 +395,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
   }, 60_000)
 
   test('keeps names in a table of Postgres that the verifier may not read', async () => {
-    const who = await world.person()
-    await world.erase(who)
+    const who = others[1]!
     await world.destroyKeys(who)
     await world.postgres.query('hide_table', 'CREATE TABLE hidden (subject_id uuid)', [])
     await world.postgres.query('hide', 'REVOKE ALL ON hidden FROM ebb_verifier', [])
@@ -337,8 +412,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
   }, 60_000)
 
   test('brings rows back between the look and the certificate', async () => {
-    const who = await world.person()
-    await world.erase(who)
+    const who = others[2]!
     await world.destroyKeys(who)
     const verifier = world.verify()
     expect(await verifier.verifyAbsence(about(who))).toEqual({ found: [] })
@@ -352,13 +426,17 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
       code: 'survivors_found',
     })
   }, 60_000)
+
+  test('and the one who was erased honestly beside all of them gets a certificate', async () => {
+    await world.destroyKeys(honest)
+    await world.verify().certify({ ...about(honest), kind: 'certificate' })
+  }, 60_000)
 })
 
 describe('evidence that cannot be true gets no certificate:', () => {
   let who: ErasedPerson
   beforeAll(async () => {
-    who = await world.person()
-    await world.erase(who)
+    who = forged
     await world.destroyKeys(who)
   }, 60_000)
 

@@ -1,8 +1,8 @@
 import type { LogWriter, StatementWish } from './log-writer.ts'
 import type { LoggedStatement } from './logged-statements.ts'
 
-/** Leaves that come within so long share a checkpoint. */
-const WINDOW_MS = 150
+/** Leaves that come within so long share a checkpoint; so do all that come while the last one is written. */
+const WINDOW_MS = 20
 /** Of one checkpoint: the next ones go into the next. */
 const MOST_AT_ONCE = 1_000
 

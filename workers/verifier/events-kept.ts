@@ -6,7 +6,7 @@ export type ReadEventsKept = (afterMs: number) => Promise<{ low: number; firstAf
 /** Whether Kafka has a record of `events` of before this moment. */
 export type HasEventsBefore = (ms: number) => Promise<boolean>
 
-const WINDOW_MS = 100
+const WINDOW_MS = 20
 
 /** What is kept of before a moment is also of before every later one: some questions to Kafka answer those of a thousand requests. */
 export function createHasEventsBefore(read: ReadEventsKept): HasEventsBefore {

@@ -73,15 +73,16 @@ export function namesOf(sought: readonly Sought[], kind: 'tokens' | 'subjectIds'
   return [...new Set(sought.flatMap((one) => [...one[kind]]))]
 }
 
-const LOOK_AGAIN_MS = 500
+const FIRST_PAUSE_MS = 150
+const LAST_PAUSE_MS = 1_000
 
 /** Asks again until it is true, since what goes by itself goes within seconds. @returns the last answer. */
 export async function waitFor(timeoutMs: number, isSo: () => Promise<boolean>): Promise<boolean> {
   // A look is asked again by its saga: patience here only spares a round.
   const end = performance.now() + timeoutMs
-  for (;;) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 1.5)) {
     if (await isSo()) return true
     if (performance.now() > end) return false
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }

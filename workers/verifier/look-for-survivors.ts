@@ -42,8 +42,8 @@ export async function lookForSurvivors(
     lookIntoS3(deps, sought, findings),
     lookIntoKafka(deps, sought, findings),
     lookIntoClickHouse(deps, sought, findings),
+    lookIntoAggregates(deps, requests, findings),
   ])
-  await lookIntoAggregates(deps, requests, findings)
   return new Map(requests.map(({ requestId }) => [requestId, findings.of(requestId)]))
 }
 

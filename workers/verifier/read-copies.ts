@@ -17,7 +17,7 @@ export interface Copies {
   keys: { name: string; goneByMs: number | null }[]
 }
 
-const WINDOW_MS = 100
+const WINDOW_MS = 20
 
 /** Reads it once for all who ask while the last reading is under way. */
 export function createReadCopies(deps: {
