@@ -54,7 +54,7 @@ async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void>
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGCONT')
   child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), 12_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
   await ended
   clearTimeout(timer)
 }

@@ -131,7 +131,7 @@ test('200 random graphs, links injected while blocking: what is blocked is the w
   // Else the test would not have tried what it is for.
   expect(refused).toBeGreaterThan(20)
   expect(grown).toBeGreaterThan(20)
-}, 120_000)
+}, 300_000)
 
 test('A repeat adds who was born since; a cancelled block lets links through again, but not where another request blocks', async () => {
   const [person, other] = (await makeSubjects(2)) as [Node, Node]

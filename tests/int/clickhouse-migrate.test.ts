@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -14,10 +14,14 @@ const SQL = fileURLToPath(new URL('../../clickhouse/sql/', import.meta.url))
 
 let stage: Stage
 let folder: string
+/** A file with the number after the last one. */
+let nextFile: string
 beforeAll(async () => {
   stage = await createStage({ migrate: false })
   folder = await mkdtemp(join(tmpdir(), 'ebb-sql-'))
   await cp(SQL, folder, { recursive: true })
+  const numbered = (await readdir(folder)).filter((name) => /^\d{4}_/.test(name))
+  nextFile = `${String(numbered.length + 1).padStart(4, '0')}_next.sql`
 })
 afterAll(async () => {
   await stage?.close()
@@ -40,14 +44,14 @@ test('several processes may migrate at once, and again', async () => {
 })
 
 test('a file that failed half-way is named, and run whole once it is mended', async () => {
-  const next = join(folder, '0007_next.sql')
+  const next = join(folder, nextFile)
   await writeFile(
     next,
     'CREATE TABLE IF NOT EXISTS {db}.next (n UInt8) ENGINE = {engine:MergeTree} ORDER BY n;\nSELEKT 1;\n',
   )
   await expect(migrate()).rejects.toMatchObject({
     code: 'migration_failed',
-    message: expect.stringContaining('0007_next.sql, statement 2'),
+    message: expect.stringContaining(`${nextFile}, statement 2`),
   })
   await writeFile(
     next,
@@ -57,12 +61,12 @@ test('a file that failed half-way is named, and run whole once it is mended', as
 })
 
 test('a file that changed after it was applied is refused', async () => {
-  await writeFile(join(folder, '0007_next.sql'), 'SELECT 1;\n')
+  await writeFile(join(folder, nextFile), 'SELECT 1;\n')
   await expect(migrate()).rejects.toMatchObject({ code: 'migration_changed' })
 })
 
 test('an older program refuses a newer database', async () => {
-  await rm(join(folder, '0007_next.sql'))
+  await rm(join(folder, nextFile))
   await expect(migrate()).rejects.toMatchObject({ code: 'migration_unknown' })
 })
 

@@ -65,4 +65,4 @@ test('Traits of identify are in the vault before the answer, sealed, and in no e
   await edge.settle()
   expect(await identify('ada-lovelace-1', { name: 'Ada Byron' })).toBe(200)
   expect((await profiles())[0]?.personal.name).toBe('Ada King')
-}, 120_000)
+}, 300_000)

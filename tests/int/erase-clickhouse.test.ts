@@ -109,7 +109,7 @@ describe('three people of one batch', () => {
     erased = await lookNow()
     rederived = await rederive()
     recounted = await lookNow()
-  }, 180_000)
+  }, 300_000)
 
   test('a batch is erased by one mutation a table, its old parts leave the disk, and nothing is left of it', async () => {
     expect(deletions.map(({ table, mutations }) => [table, mutations.length])).toEqual([

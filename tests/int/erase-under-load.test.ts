@@ -56,7 +56,7 @@ describe.concurrent('an erasure while ingest writes at full rate', () => {
       const found = await eraseUnderLoad(stage, createIngestHolder(stage.stage.config, silent))
       expect(found).toEqual({ left: {}, differing: [] })
     }),
-    120_000,
+    300_000,
   )
 
   test(
@@ -67,6 +67,6 @@ describe.concurrent('an erasure while ingest writes at full rate', () => {
       expect(found.left).toEqual({})
       expect(found.differing).not.toEqual([])
     }),
-    120_000,
+    300_000,
   )
 })

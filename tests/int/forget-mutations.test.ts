@@ -47,4 +47,4 @@ test('an erasure forgets what others have written into mutations by hand, and ne
   expect(left).toContain(batch)
   await client.command({ query: `KILL MUTATION WHERE database = currentDatabase() AND NOT is_done` })
   expect(await ask(client, 'SELECT count() AS n FROM events_raw')).toEqual([{ n: 1 }])
-}, 120_000)
+}, 300_000)

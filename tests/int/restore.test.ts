@@ -49,7 +49,7 @@ beforeAll(async () => {
     countIngestMembers: async () => members,
     report: () => {},
   }
-}, 180_000)
+}, 300_000)
 /** No rows, no backup, no journal and no log. */
 beforeEach(async () => {
   run += 1

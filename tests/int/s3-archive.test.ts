@@ -40,7 +40,7 @@ beforeAll(async () => {
     collection: s3Collection(stage.config, 'archive'),
   }
   eraser = createArchiveEraser({ ...deps, now: Date.now })
-}, 180_000)
+}, 300_000)
 beforeEach(async () => {
   run += 1
   await deps.clickhouse.command({ query: 'TRUNCATE TABLE events_raw' })

@@ -37,7 +37,7 @@ beforeAll(async () => {
     config: stage.config,
     now: () => now,
   }
-}, 180_000)
+}, 300_000)
 /** No backup, and no log that the server keeps for one. */
 beforeEach(async () => {
   now = Date.now()

@@ -324,7 +324,7 @@ describe('a crash', () => {
       }
       await rm(folder, { recursive: true })
     },
-    180_000,
+    300_000,
   )
 
   test('in a folder that others can read ends before anything is signed', async () => {

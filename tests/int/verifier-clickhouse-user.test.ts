@@ -60,7 +60,7 @@ beforeAll(async () => {
   const deps = { clickhouse: admin, s3, postgres, postgresUrl: config.postgres.url, collection }
   await archiveDay(deps, DAY)
   await postgres.close()
-}, 240_000)
+}, 300_000)
 
 afterAll(async () => {
   s3?.close()
@@ -111,7 +111,7 @@ describe('the verifier, by its own user of ClickHouse, finds what an administrat
       { store: 'clickhouse/events', count: 3 },
       { store: 's3/archive', count: 1 },
     ])
-  }, 120_000)
+  }, 300_000)
 
   test('aggregates that still count who is gone', async () => {
     await command(`ALTER TABLE events_raw DELETE WHERE subject = unhex('${token}')`)

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const people = await world.people(3, 'one day')
   ;[closing, withdrawn, forged] = people as [ErasedPerson, ErasedPerson, ErasedPerson]
   await world.eraseAll(people.map((who) => ({ who })))
-}, 180_000)
+}, 300_000)
 afterAll(async () => {
   await world?.close()
   await stage?.close()
@@ -97,7 +97,7 @@ describe('an honest eraser', () => {
       })
       expect(verdict).toMatchObject({ ok: true })
     }
-  }, 240_000)
+  }, 300_000)
 
   test('of a certificate that does not hold sees it superseded, and gets a new one', async () => {
     const who = withdrawn
@@ -112,7 +112,7 @@ describe('an honest eraser', () => {
     const second = await verifier.certify({ ...about(who), kind: 'certificate' })
     expect(second.logIndex).toBeGreaterThan(superseded.logIndex)
     expect(second.digest).not.toBe(first.digest)
-  }, 120_000)
+  }, 300_000)
 })
 
 interface Lie {
@@ -368,7 +368,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
         await lie.clean?.(who)
       }
     },
-    180_000,
+    300_000,
   )
 
   test('destroys no key', async () => {
@@ -380,7 +380,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
     await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
       code: 'survivors_found',
     })
-  }, 60_000)
+  }, 300_000)
 
   test('deletes the rows of the secrets, and keeps the key that opens their copies', async () => {
     const who = others[0]!
@@ -392,7 +392,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
       [who.subjectIds],
     )
     expect((await verifier.verifyKeysGone(about(who))).found).toMatchObject([{ store: 'keyring' }])
-  }, 60_000)
+  }, 300_000)
 
   test('keeps names in a table of Postgres that the verifier may not read', async () => {
     const who = others[1]!
@@ -409,7 +409,7 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
     } finally {
       await world.postgres.query('drop_hidden', 'DROP TABLE hidden', [])
     }
-  }, 60_000)
+  }, 300_000)
 
   test('brings rows back between the look and the certificate', async () => {
     const who = others[2]!
@@ -425,12 +425,12 @@ describe('an eraser that lies is found out by the verifier itself, and gets no c
     await expect(verifier.certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({
       code: 'survivors_found',
     })
-  }, 60_000)
+  }, 300_000)
 
   test('and the one who was erased honestly beside all of them gets a certificate', async () => {
     await world.destroyKeys(honest)
     await world.verify().certify({ ...about(honest), kind: 'certificate' })
-  }, 60_000)
+  }, 300_000)
 })
 
 describe('evidence that cannot be true gets no certificate:', () => {
@@ -438,7 +438,7 @@ describe('evidence that cannot be true gets no certificate:', () => {
   beforeAll(async () => {
     who = forged
     await world.destroyKeys(who)
-  }, 60_000)
+  }, 300_000)
 
   const refused = () =>
     expect(world.verify().certify({ ...about(who), kind: 'certificate' })).rejects.toMatchObject({

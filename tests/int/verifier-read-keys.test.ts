@@ -55,4 +55,4 @@ test('sees a tombstone as it sees a record, in every partition, until the broker
       { timeout: 120_000, interval: 1_000 },
     )
     .toEqual([])
-}, 150_000)
+}, 300_000)

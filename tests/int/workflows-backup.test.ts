@@ -136,7 +136,7 @@ describe('on the engines', () => {
         expect(history).not.toContain(Buffer.from(secret).toString('base64'))
       }
     }
-  }, 180_000)
+  }, 300_000)
 
   test('the schedules are there: the log every two minutes, the archive after the daily ETL, the backups after that', async () => {
     const { taskQueue } = stage.config.temporal

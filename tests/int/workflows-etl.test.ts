@@ -112,7 +112,7 @@ describe('the daily ETL on the real engines', () => {
     expect(alerts).toHaveLength(1)
     expect(alerts[0]).toMatchObject({ kind: 'drift', drifted: [row] })
     expect(await readFile(result.reportPath, 'utf8')).toContain('differ in 1 row**')
-  }, 90_000)
+  }, 300_000)
 
   it('fills a range of days, each by itself', async () => {
     const days = ['2026-11-01', '2026-11-02', '2026-11-03', '2026-11-04']
@@ -123,7 +123,7 @@ describe('the daily ETL on the real engines', () => {
     })
     const expected = days.map((day, index) => [day, makeDay(day, 10 + index).length] as const)
     expect([...counted].sort()).toEqual(expected)
-  }, 90_000)
+  }, 300_000)
 
   it('serves whole days when runs of one day and of others go at once', async () => {
     const days = ['2026-11-05', '2026-11-05', '2026-11-06']
@@ -150,7 +150,7 @@ describe('the daily ETL on the real engines', () => {
     } finally {
       await connection.close()
     }
-  }, 240_000)
+  }, 300_000)
 
   it('serves a day without events as a day without rows', async () => {
     expect(await etl.run('2026-10-01')).toMatchObject({ rows: 0, events: 0, driftedCount: 0 })
