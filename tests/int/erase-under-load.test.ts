@@ -62,7 +62,12 @@ describe.concurrent('an erasure while ingest writes at full rate', () => {
   test(
     'without the hold loses what is inserted between the last count and the swap',
     onIngestStage(async (stage) => {
-      const unheld: WithIngestHeld = (work) => work(() => Number.POSITIVE_INFINITY)
+      // It is asked between the last count and the swap: as long there as a busy server may need, so that inserts fall in.
+      const unheld: WithIngestHeld = (work) =>
+        work(() => {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000)
+          return Number.POSITIVE_INFINITY
+        })
       const found = await eraseUnderLoad(stage, unheld)
       expect(found.left).toEqual({})
       expect(found.differing).not.toEqual([])
