@@ -72,6 +72,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const { logger } = deps
   const commits = createGroupCommits({ consumer, logger, topic, groupId, cluster: () => cluster })
   const budget = createBufferBudget()
+  const turns = createSlots(1)
   const slots = createSlots(INSERTS_AT_ONCE)
   let session: OwnedSession | undefined
   const fetches = createFetchHold({
@@ -94,7 +95,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
     fetches.reset()
-    const sessionDeps = { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, slots }
+    const sessionDeps = { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, turns, slots }
     session = openSession(sessionDeps, assigned, session?.ended ?? Promise.resolve())
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {

@@ -127,6 +127,7 @@ export function createFakeLane(
         identity: { clusterId: 'c', topicId: 't', epoch: '00000a' },
         logger: createLogger('test', 'silent'),
         breaks: () => false,
+        turns: createSlots(1),
         slots: createSlots(2),
         signal: over.signal,
         isRevoked: (_, rev) => filtered(rev),

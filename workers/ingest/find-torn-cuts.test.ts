@@ -26,10 +26,13 @@ const torn = (partition: number, other: PartitionStart | undefined) => {
 }
 
 describe('a joint cut', () => {
-  test('is whole when every share stands as it was declared, wherever those without a share have gone', () => {
+  test('is whole when every share stands as it was declared, and nothing is missing of those without a share', () => {
     expect(findTornCuts(new Map(whole()))).toEqual([])
-    expect(torn(1, start(0))).toEqual([])
+    expect(torn(1, start(3))).toEqual([])
     expect(torn(1, undefined)).toEqual([])
+  })
+  test('is torn when a partition without a share was moved back: its rows would say that it is stored', () => {
+    expect(torn(1, start(0))).toEqual([0, 2])
   })
   test('is torn when a share was moved, shortened, filtered otherwise, acknowledged, declared alone, or is not ours', () => {
     expect(torn(0, start(4, { end: 9, rev: 3, joint }))).toEqual([0, 2])

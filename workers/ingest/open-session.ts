@@ -20,6 +20,7 @@ export interface SessionDeps extends ConsumeDeps {
   topic: string
   commits: GroupCommits
   budget: BufferBudget
+  turns: ReturnType<typeof createSlots>
   slots: ReturnType<typeof createSlots>
 }
 

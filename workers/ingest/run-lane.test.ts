@@ -194,8 +194,8 @@ describe('what an earlier owner declared', () => {
       {
         0: { declared: declared(3, 9, joint) },
         1: { start: 4, declared: declared(6, 9, joint) },
-        // Rewound since: it has no share in the cut, and what it has become does not change the token.
-        2: { start: 0, era: 'later' },
+        // It has no share in the cut, and what it has become does not change the token.
+        2: { start: 1, era: 'later' },
       },
       { engine },
     )

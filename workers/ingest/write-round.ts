@@ -19,6 +19,9 @@ export interface RoundDeps {
   metrics: IngestMetrics
   logger: Logger
   breaks: Breaks
+  /** One round of the process at a time: its inserts wait for each other, not for those of other lanes. */
+  turns: ReturnType<typeof createSlots>
+  /** Inserts at once. */
   slots: ReturnType<typeof createSlots>
   /** Fires when this member may own the lane no longer. */
   signal: AbortSignal
@@ -78,19 +81,34 @@ export async function writeRound(
   }
   const backoff = createBackoff(RETRY_FIRST_MS, RETRY_LONGEST_MS, deps.signal)
   for (;;) {
-    // Every attempt commits anew: the broker tells whether we still own the lane, and the deadline starts there.
-    faultPoint('ingest.before-declare')
-    const deadlineMs = deps.breaks('no-deadline') ? Number.MAX_SAFE_INTEGER : Date.now() + INSERT_DEADLINE_MS
-    await lane.declare()
-    faultPoint('ingest.after-declare')
-    // All of them end before anything else is done: nothing of a round is on the way when its loop has ended.
-    const attempts = await Promise.allSettled(left.map((insert) => attempt(deps, insert, deadlineMs)))
-    const failed = attempts.find(({ status }) => status === 'rejected')
+    const answers = await deps.turns.run(() => declareAndInsert(deps, lane, left))
+    const outcomes = await Promise.allSettled(
+      left.map((insert, index) => settle(deps, insert, answers[index]!)),
+    )
+    const failed = outcomes.find(({ status }) => status === 'rejected')
     if (failed) throw (failed as PromiseRejectedResult).reason
-    left = left.filter((_, index) => (attempts[index] as PromiseFulfilledResult<Outcome>).value === 'again')
+    left = left.filter((_, index) => (outcomes[index] as PromiseFulfilledResult<Outcome>).value === 'again')
     if (left.length === 0) return
     await backoff()
   }
+}
+
+/**
+ * Every attempt commits anew: the broker tells whether we still own the lane, and the deadline starts there.
+ * @returns when all inserts have ended: nothing of a round is on the way when its loop has ended
+ */
+async function declareAndInsert(
+  deps: RoundDeps,
+  lane: Lane,
+  inserts: readonly RoundInsert[],
+): Promise<PromiseSettledResult<void>[]> {
+  faultPoint('ingest.before-declare')
+  const deadlineMs = deps.breaks('no-deadline') ? Number.MAX_SAFE_INTEGER : Date.now() + INSERT_DEADLINE_MS
+  await lane.declare()
+  faultPoint('ingest.after-declare')
+  return await Promise.allSettled(
+    inserts.map(({ parts }) => deps.slots.run(() => insertCuts(deps, parts, deadlineMs))),
+  )
 }
 
 /** One insert for the parts of a joint cut, one for each other part. */
@@ -100,20 +118,24 @@ function groupByInsert(parts: readonly FilteredPart[]): FilteredPart[][] {
   return joint.length > 0 ? [joint, ...solo] : solo
 }
 
-async function attempt(deps: RoundDeps, insert: RoundInsert, deadlineMs: number): Promise<Outcome> {
-  try {
-    await deps.slots.run(() => insertCuts(deps, insert.parts, deadlineMs))
-  } catch (error) {
-    const code = error instanceof EbbError ? error.code : 'unknown'
-    if (FINAL.has(code)) throw error
-    if (code === 'bad_rows') return refine(deps, insert)
-    const partitions = insert.parts.map(({ cut }) => cut.partition)
-    deps.logger.warn({ partitions, code }, 'round not written yet, trying again')
-    insert.mayStillCome = true
-    return 'again'
+async function settle(
+  deps: RoundDeps,
+  insert: RoundInsert,
+  answer: PromiseSettledResult<void>,
+): Promise<Outcome> {
+  if (answer.status === 'fulfilled') {
+    await finish(deps, insert.parts)
+    return 'settled'
   }
-  await finish(deps, insert.parts)
-  return 'settled'
+  const error: unknown = answer.reason
+  const code = error instanceof EbbError ? error.code : 'unknown'
+  if (FINAL.has(code)) throw error
+  if (code === 'bad_rows') return refine(deps, insert)
+  const partitions = insert.parts.map(({ cut }) => cut.partition)
+  deps.logger.warn({ partitions, code }, 'round not written yet, trying again')
+  // What was refused for its deadline is not on the way.
+  insert.mayStillCome ||= code !== 'deadline_passed'
+  return 'again'
 }
 
 /** ClickHouse cannot read the rows, so none was stored: smaller cuts find the record, which is refused when it stands alone. */
