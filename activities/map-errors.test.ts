@@ -26,6 +26,9 @@ describe('what an activity throws', () => {
     }
     expect(retryable(new EbbError('report_unwritable', 'full'))).toBe(true)
     expect(retryable(new EbbError('staging_dirty', 'twice'))).toBe(false)
+    for (const code of ['survivors_found', 'keys_remain', 'hold_over']) {
+      expect(retryable(new EbbError(code, 'the saga has something to do first'))).toBe(false)
+    }
     expect(retryable(new ClickHouseError({ code: '184', type: 'ILLEGAL_AGGREGATION', message: '' }))).toBe(
       false,
     )

@@ -18,6 +18,7 @@ const FINAL: ReadonlySet<string> = new Set<EtlErrorCode | ErasureErrorCode>([
   // The verifier's word is final: the saga erases again before it asks anew.
   'survivors_found',
   'keys_remain',
+  'hold_over',
   'store_answers',
   'already_certified',
 ])

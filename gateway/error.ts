@@ -47,6 +47,7 @@ const VERDICTS = {
     status: 409,
     message: 'The verifier has no receipt that it could believe of a store that answers.',
   },
+  hold_over: { status: 409, message: 'A hold is over, and what it held is not erased yet.' },
   refused: { status: 409, message: 'The request cannot take this now.' },
   body_too_large: { status: 413, message: 'A body may hold 16 KiB.' },
   path_too_long: { status: 414, message: 'The path is too long.' },

@@ -58,6 +58,7 @@ export const PARTIAL_REFUSALS = {
   store_answers: 'the store that the request waits for answers the verifier',
   survivors_found: 'the verifier found something of the person in a store that answers',
   evidence_missing: 'the verifier has no receipt that it could believe of a store that answers',
+  hold_over: 'a hold is over, and what it held is not erased yet',
   already_certified: 'every store was reached, and certified',
 } as const
 

@@ -181,7 +181,7 @@ export interface VerifierActivities {
   observeClosure(input: { requestId: string }): Promise<{ subjects: number }>
   verifyAbsence(input: { requestId: string }): Promise<Survivors>
   verifyKeysGone(input: { requestId: string }): Promise<Survivors>
-  /** Signs and logs. Refuses with `survivors_found` unless its own last look found nothing. */
+  /** Signs and logs. Refuses with `survivors_found` or `keys_remain` unless its own last look found nothing; with `hold_over` while something is held past its day. */
   certify(input: {
     requestId: string
     kind: 'certificate' | 'partial' | 'closed'
@@ -232,6 +232,7 @@ export type ErasureErrorCode =
   | 'block_pending'
   | 'survivors_found'
   | 'keys_remain'
+  | 'hold_over'
   | 'store_answers'
   | 'already_certified'
   | 'batch_unknown'

@@ -74,6 +74,15 @@ const SAGAS: Record<string, Scenario> = {
       await holdFor(saga, clock, 365 * DAY_MS)
     },
   },
+  // Of two holds, one ends while a store is away: three days and a half.
+  'erasure-hold-over': {
+    requestId: id(9),
+    script: { graceMs: HOUR_MS, dueMs: 30 * DAY_MS, blocked: Array(24).fill(['s3/archive']) },
+    async meanwhile(saga, clock) {
+      await holdFor(saga, clock, 2 * DAY_MS)
+      await holdFor(saga, clock, 365 * DAY_MS)
+    },
+  },
   'erasure-stuck-and-overdue': {
     requestId: id(5),
     script: {

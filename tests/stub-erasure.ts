@@ -28,6 +28,8 @@ export interface ErasureScript {
   /** Batches that wait, as numbers of requests. */
   batches?: number[]
   stores?: string[]
+  /** What the verifier's clock is ahead of the saga's. */
+  aheadMs?: number
   failures?: Partial<Record<Name, { times: number; code: string; final?: boolean }>>
 }
 
@@ -151,16 +153,20 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       call('settleBatch', [batchId, ...away].join(' '))
     },
   }
-  const sign = (name: Name, detail: string) => {
-    call(name, detail)
-    return { digest: `${leaves}`.padStart(64, '0'), logIndex: leaves++ }
+  const sign = () => ({ digest: `${leaves}`.padStart(64, '0'), logIndex: leaves++ })
+  /** Like the verifier's: no certificate says that a hold stands whose date has passed. */
+  const requireHoldsStand = async () => {
+    const nowMs = (await stage.now()) + (script.aheadMs ?? 0)
+    if (![...holds.values()].some((untilMs) => untilMs <= nowMs)) return
+    throw ApplicationFailure.nonRetryable('a hold is over and not released yet', 'hold_over')
   }
   return {
     journal,
     activities,
     verifier: {
       async logReceived() {
-        return sign('logReceived', '')
+        call('logReceived')
+        return sign()
       },
       async observeClosure() {
         call('observeClosure')
@@ -175,13 +181,18 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         return next('keysGone', script.keysGone ?? [GONE])
       },
       async certify({ kind }) {
-        return sign('certify', kind)
+        call('certify', kind)
+        if (kind !== 'closed') await requireHoldsStand()
+        return sign()
       },
       async certifyPartial() {
-        return { ...sign('certifyPartial', ''), unreachable: ['s3/archive'] }
+        call('certifyPartial')
+        await requireHoldsStand()
+        return { ...sign(), unreachable: ['s3/archive'] }
       },
       async refuse({ article, reason }) {
-        return sign('refuse', `${article} ${reason}`)
+        call('refuse', `${article} ${reason}`)
+        return sign()
       },
       async verifyHorizons() {
         const nowMs = await stage.now()
@@ -192,7 +203,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         return { pending }
       },
       async supersede({ reason }) {
-        return sign('supersede', reason)
+        call('supersede', reason)
+        return sign()
       },
     },
   }

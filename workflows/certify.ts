@@ -2,12 +2,14 @@ import { ActivityFailure, ApplicationFailure } from '@temporalio/common'
 import type { Saga } from './erase-until-gone.ts'
 import type { Verifier } from './erasure-activities.ts'
 
-/** @returns false where the verifier's last look found something. */
+/** `survivors`: the verifier's last look found something. `hold_over`: a hold's date has passed, and what it held is still there. */
+export type Verdict = 'signed' | 'survivors' | 'hold_over'
+
 export async function certify(
   { requestId, track }: Saga,
   verifier: Verifier,
   kind: 'certificate' | 'partial' | 'closed',
-): Promise<boolean> {
+): Promise<Verdict> {
   try {
     const made = await track.step(
       `certificate (${kind})`,
@@ -15,17 +17,16 @@ export async function certify(
       ({ logIndex }) => `leaf ${logIndex}`,
     )
     track.status.certificates.push({ kind, ...made })
-    return true
+    return 'signed'
   } catch (error) {
-    if (isSurvivorsFound(error)) return false
+    const code = codeOf(error)
+    if (code === 'survivors_found' || code === 'keys_remain') return 'survivors'
+    if (code === 'hold_over') return 'hold_over'
     throw error
   }
 }
 
-function isSurvivorsFound(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    (error.cause.type === 'survivors_found' || error.cause.type === 'keys_remain')
-  )
+function codeOf(error: unknown): string | null | undefined {
+  if (!(error instanceof ActivityFailure)) return undefined
+  return error.cause instanceof ApplicationFailure ? error.cause.type : undefined
 }

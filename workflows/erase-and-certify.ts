@@ -1,14 +1,18 @@
 import { certify } from './certify.ts'
 import { repeatUntilGone, type Saga, unblock, waitBlocked } from './erase-until-gone.ts'
 import type { Verifier } from './erasure-activities.ts'
+import { releaseEndedHolds } from './hold-fields.ts'
 
-/** Repeats erasure and destruction until the verifier signs: its own last look has the last word. */
-export async function eraseAndCertify(
-  saga: Saga,
-  verifier: Verifier,
-  kind: 'certificate' | 'partial',
-): Promise<void> {
+type Kind = 'certificate' | 'partial'
+
+/**
+ * Repeats erasure and destruction until the verifier signs: its own last look has the last word. A hold whose date passes
+ * meanwhile (a store was away) is released here, and what it held is erased with the rest.
+ * @returns `partial` where something is held still
+ */
+export async function eraseAndCertify(saga: Saga, verifier: Verifier, asked: Kind): Promise<Kind> {
   const about = [{ requestId: saga.requestId }] as [{ requestId: string }]
+  let kind = asked
   for (let attempt = 0; ; attempt++) {
     await repeatUntilGone(saga, 'erase', () =>
       saga.track.step(
@@ -24,7 +28,16 @@ export async function eraseAndCertify(
         ({ found }) => (found.length === 0 ? 'gone' : 'a key is left'),
       ),
     )
-    if (await certify(saga, verifier, kind)) return await unblock(saga)
+    const verdict = await certify(saga, verifier, kind)
+    if (verdict === 'signed') {
+      await unblock(saga)
+      return kind
+    }
+    if (verdict === 'hold_over' && saga.desk.holds.size > 0) {
+      await releaseEndedHolds(saga)
+      kind = saga.desk.holds.size > 0 ? 'partial' : 'certificate'
+      continue
+    }
     await waitBlocked(saga, 'verifier', { attempt, survives: true })
   }
 }

@@ -76,15 +76,15 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   await brief.setState({ requestId, state: 'erasing' })
 
   // 8. Erase, verify, destroy the keys, verify, certify. A survivor stops the certificate.
-  await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')
+  const first = await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')
   deadline.cancel()
 
   // 9. The block becomes a cutoff in time: who returns is a new subject.
   await steps.liftBlock.executeWithOptions({ summary: 'The block becomes a cutoff' }, about)
-  await reach(saga, held ? 'held' : 'certified')
+  await reach(saga, first === 'partial' ? 'held' : 'certified')
 
   // 10. A hold ends by itself, or by an officer; what it held is erased without a human.
-  if (held) {
+  if (first === 'partial') {
     await awaitHolds(saga)
     await verifier.supersede.executeWithOptions({ summary: 'The partial certificate is withdrawn' }, [
       { requestId, reason: 'hold-released' },
@@ -97,7 +97,7 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   for (;;) {
     await awaitHorizons(saga, verifier)
     if (patched('withdraw-before-closed')) await withdrawStates(saga, verifier)
-    if (await certify(saga, verifier, 'closed')) break
+    if ((await certify(saga, verifier, 'closed')) === 'signed') break
     await verifier.supersede.executeWithOptions({ summary: 'A survivor: the certificate is withdrawn' }, [
       { requestId, reason: 'survivor-found' },
     ])

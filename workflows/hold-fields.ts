@@ -24,9 +24,31 @@ export async function awaitHolds({ desk, track }: Saga): Promise<void> {
     [...desk.holds].map(async ([holdId, hold]) => {
       if (hold.untilMs > Date.now()) await condition(() => hold.released, hold.untilMs - Date.now())
       hold.released = true
-      await steps.releaseHold.executeWithOptions({ summary: 'The key of the hold is destroyed' }, [
-        { holdId },
-      ])
+      await release(holdId)
     }),
   )
+}
+
+/**
+ * Releases the holds that are over, and lets the others stand. The verifier's clock may be ahead of ours, and it names no hold
+ * in its last second: where none is over here yet, the first is waited for, so that none ends before its date.
+ */
+export async function releaseEndedHolds({ desk, track }: Saga): Promise<void> {
+  track.say('a hold is over')
+  const ended = () => [...desk.holds].filter(([, hold]) => hold.released || hold.untilMs <= Date.now())
+  while (ended().length === 0) {
+    const firstMs = Math.min(...[...desk.holds.values()].map((hold) => hold.untilMs))
+    await condition(() => ended().length > 0, firstMs - Date.now())
+  }
+  await Promise.all(
+    ended().map(async ([holdId, hold]) => {
+      hold.released = true
+      await release(holdId)
+      desk.holds.delete(holdId)
+    }),
+  )
+}
+
+async function release(holdId: string): Promise<void> {
+  await steps.releaseHold.executeWithOptions({ summary: 'The key of the hold is destroyed' }, [{ holdId }])
 }

@@ -14,6 +14,7 @@ export const certifyPartial = defineRoute({
     'store_answers',
     'survivors_found',
     'evidence_missing',
+    'hold_over',
     'too_late',
     'saga_unavailable',
     'verifier_unavailable',

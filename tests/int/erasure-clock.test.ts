@@ -212,6 +212,94 @@ describe('a hold', () => {
     expect(hours / 24).toBeLessThan(10)
   })
 
+  describe('that is over before the first certificate', () => {
+    /** Ten seconds, doubling, to six hours: three days and a half. */
+    const AWAY = Array(24).fill(['s3/archive']) as string[][]
+    const AGAIN = ['enqueue:erase', 'verifyAbsence', 'enqueue:destroy', 'verifyKeysGone']
+    const fromFirstTry = (journal: string[]) => {
+      const line = mainLine(journal)
+      return line.slice(line.indexOf('certify:partial'))
+    }
+
+    it('is released, what it held is erased, and the whole is certified at once', async () => {
+      let certificates: string[] = []
+      const { journal, hours } = await runSaga(
+        { graceMs: HOUR, dueMs: 30 * DAY, blocked: AWAY },
+        async (saga) => {
+          await place(saga, 2 * DAY)
+          await saga.result()
+          const status = await saga.query<ErasureStatus>('status')
+          certificates = status.certificates.map(({ kind }) => kind)
+        },
+      )
+      expect(fromFirstTry(journal)).toEqual([
+        'certify:partial',
+        'releaseHold',
+        ...AGAIN,
+        'certify:certificate',
+        'liftBlock',
+        'setState:certified',
+        ...CLOSED,
+      ])
+      expect(certificates).toEqual(['certificate', 'closed'])
+      expect(hours / 24).toBeLessThan(10)
+    })
+
+    it('is released alone: another one stands, and is named by the certificate', async () => {
+      const { journal, hours } = await runSaga(
+        { graceMs: HOUR, dueMs: 30 * DAY, blocked: AWAY },
+        async (saga) => {
+          const [over] = [await place(saga, 2 * DAY), await place(saga, 365 * DAY)]
+          await clock.environment.sleep('5d')
+          await untilStage(saga, /held/)
+          expect(await refusal(saga.executeUpdate('releaseHold', { args: [{ holdId: over }] }))).toBe(
+            'hold_unknown',
+          )
+        },
+      )
+      expect(fromFirstTry(journal)).toEqual([
+        'certify:partial',
+        'releaseHold',
+        ...AGAIN,
+        'certify:partial',
+        'liftBlock',
+        'setState:held',
+        'releaseHold',
+        'supersede:hold-released',
+        ...AGAIN,
+        'certify:certificate',
+        'setState:certified',
+        ...CLOSED,
+      ])
+      expect(hours / 24).toBeGreaterThan(364)
+    })
+
+    it('by the clock of the verifier alone is released at its own date and no sooner', async () => {
+      const { journal, hours } = await runSaga({ graceMs: HOUR, aheadMs: 2 * HOUR }, (saga) =>
+        place(saga, 2 * HOUR).then(() => undefined),
+      )
+      expect(fromFirstTry(journal)).toEqual([
+        'certify:partial',
+        'releaseHold',
+        ...AGAIN,
+        'certify:certificate',
+        'liftBlock',
+        'setState:certified',
+        ...CLOSED,
+      ])
+      expect(hours).toBeGreaterThan(1.9)
+    })
+
+    it('and that the saga does not know of leaves it blocked, visibly, with a growing pause', async () => {
+      const { journal, hours } = await runSaga({
+        failures: { certify: { times: 2, code: 'hold_over', final: true } },
+      })
+      expect(journal.filter((call) => call === 'setState:stuck verifier')).toHaveLength(1)
+      expect(journal.filter((call) => call === 'certify:certificate')).toHaveLength(3)
+      expect(hours * 3_600).toBeGreaterThan(29)
+    })
+  })
+
   it('that ended in the past, or names no field, is refused', async () => {
     await runSaga({ graceMs: HOUR }, async (saga) => {
       await untilStage(saga, /grace/)
@@ -368,7 +456,7 @@ describe('a partial certificate', () => {
     expect(result.state).toBe('closed')
   })
 
-  it.each(['store_answers', 'survivors_found', 'evidence_missing', 'already_certified'])(
+  it.each(['store_answers', 'survivors_found', 'evidence_missing', 'hold_over', 'already_certified'])(
     'is refused in the words of the verifier: %s',
     async (code) => {
       const failures = { certifyPartial: { times: 9, code, final: true } }

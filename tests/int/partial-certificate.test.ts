@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import { proveCertificate } from '../../cli/prove-certificate.ts'
 import { runVerify } from '../../cli/verify.ts'
 import { noteUnreachable } from '../../postgres/erasure-queue.ts'
+import { createHold, endHold, sealHold } from '../../postgres/legal-holds.ts'
 import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
 import { createS3 } from '../../s3/client.ts'
@@ -74,6 +76,14 @@ async function withoutClickHouse(): Promise<ErasedPerson> {
   await note(who, ['clickhouse/events', 's3/archive'])
   clickhouse.down()
   return who
+}
+
+async function hold({ requestId }: ErasedPerson, untilMs: number): Promise<string> {
+  const holdId = randomUUID()
+  const wish = { holdId, fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'test' }
+  await createHold(world.postgres, requestId, wish)
+  await sealHold(world.postgres, { holdId, key: randomBytes(32) }, [{ email: 'held@example.com' }])
+  return holdId
 }
 
 async function read(digest: string) {
@@ -245,6 +255,21 @@ describe('no partial certificate, and no leaf, for', () => {
   )
 
   test(
+    'a hold that is over, beside one that stands',
+    async () => {
+      const who = await withoutClickHouse()
+      await hold(who, Date.now() + 86_400_000)
+      const over = await hold(who, Date.now())
+      await refused(who, 'hold_over')
+      await endHold(world.postgres, over)
+      const { certificate } = await read((await partial(who)).digest)
+      const retained = certificate.receipts.filter(({ outcome }) => outcome === 'retained')
+      expect(retained).toHaveLength(1)
+    },
+    LIMIT_MS,
+  )
+
+  test(
     'identifiers that are not those whose proof was taken in',
     async () => {
       const who = await withoutClickHouse()
@@ -252,6 +277,31 @@ describe('no partial certificate, and no leaf, for', () => {
       const identifiers = [{ label: 'email' as const, value: 'someone.else@example.com' }]
       await writeSealed(world.edge.deps, who.requestId, { ...sealed, identifiers })
       await refused(who, 'evidence_missing')
+    },
+    LIMIT_MS,
+  )
+})
+
+describe('a certificate of the whole', () => {
+  test(
+    'is refused while a hold is over and not released; signed before, it is given again after the hold has ended',
+    async () => {
+      const who = await world.person()
+      await world.erase(who)
+      await world.destroyKeys(who)
+      const whole = () => verifier().certify({ ...about(who), kind: 'certificate' })
+      const holdId = await hold(who, Date.now() + 86_400_000)
+      const first = await whole()
+      await world.postgres.query('end_hold_now', 'UPDATE legal_holds SET until = now() WHERE hold_id = $1', [
+        holdId,
+      ])
+      expect(await whole()).toEqual(first)
+      expect(await kinds(who)).toEqual(['received', 'certificate'])
+
+      await verifier().supersede({ ...about(who), reason: 'hold-released' })
+      await expect(whole()).rejects.toMatchObject({ code: 'hold_over' })
+      await endHold(world.postgres, holdId)
+      expect((await whole()).digest).not.toBe(first.digest)
     },
     LIMIT_MS,
   )

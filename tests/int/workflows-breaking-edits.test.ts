@@ -114,6 +114,11 @@ const EDITS: Record<string, Edit> = {
     replace: [['    await awaitHolds(saga)\n', '']],
     history: 'erasure-held',
   },
+  'a hold that is over and not released before the certificate': {
+    file: 'erase-and-certify.ts',
+    replace: [['      await releaseEndedHolds(saga)\n', '']],
+    history: 'erasure-hold-over',
+  },
   'a refusal that is not signed': {
     file: 'erase-subject.ts',
     replace: [["if (ending.outcome === 'refused') {", 'if (ending.outcome !== ending.outcome) {']],

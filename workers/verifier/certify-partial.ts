@@ -19,8 +19,8 @@ export interface PartialDeps extends Issuer, Pick<LookDeps, 'postgres'> {
  * Signs and logs what is erased and what could not be reached, or gives the one that stands where the same stores are away. One
  * stands at a time.
  * @param look what the verifier has just seen
- * @throws EbbError `store_answers` when no store is away, or one that is said to be answers; `evidence_missing`; `survivors_found` in
- * a store that answers; `already_certified`
+ * @throws EbbError `store_answers` when no store is away, or one that is said to be answers; `evidence_missing`; `hold_over`;
+ * `survivors_found` in a store that answers; `already_certified`
  */
 export async function certifyPartial(
   deps: PartialDeps,

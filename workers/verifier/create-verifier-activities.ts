@@ -145,6 +145,9 @@ function receivedBody(deps: Issuer, request: OpenRequest, history: readonly Logg
 }
 
 async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
+  // Signed before, and the saga did not hear of it: it holds as of its date, though what it names as held may be over since.
+  const signed = standing(await readStatements(deps.postgres, [request.requestId]))
+  if (signed && signed.kind !== 'partial') return signed
   const nowMs = deps.now()
   const receipts = await readEvidence(deps.postgres, request, nowMs)
   const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })

@@ -94,6 +94,22 @@ describe('receipts of a certificate', () => {
     })
   })
 
+  test('name no hold whose last second has come, and say so with a code of its own', () => {
+    const hold = (untilMs: number) => ({
+      hold_id: '0d6f5c0e-6a0b-4a41-9a3e-0c4e41f7a001',
+      fields: ['email'],
+      article: 'GDPR Art. 17(3)(e)',
+      until: new Date(untilMs),
+    })
+    const held = (...untilMs: number[]) => {
+      const reached = { unreachable: ['s3/archive'], keysGone: false }
+      const rows = rowsWith(away('s3/archive'))
+      return () => buildReceipts({ rows, holds: untilMs.map(hold) }, request, NOW, reached)
+    }
+    expect(code(held(NOW + 1_001))).toBe('none')
+    expect(code(held(NOW + 86_400_000, NOW + 1_000))).toBe('hold_over')
+  })
+
   test('do not believe a store to be away that answers, nor erased what nobody says it is', () => {
     const claimed = rowsWith(away('s3/archive'), away('clickhouse/events'))
     expect(code(() => build(claimed, ['clickhouse/events', 'clickhouse/aggregates']))).toBe('store_answers')

@@ -50,7 +50,7 @@ const WHOLE: Reached = { unreachable: [], keysGone: true }
 /**
  * Receipts for a certificate: what each eraser left, one for every store of the data map and none that could not be true,
  * then the verifier's own on the keys, and what is kept by law. That the stores are empty is never read from here.
- * @throws EbbError `evidence_missing`; for a partial one `store_answers`
+ * @throws EbbError `evidence_missing`; `hold_over`; for a partial one `store_answers`
  */
 export async function readEvidence(
   postgres: Postgres,
@@ -154,7 +154,7 @@ function keyReceipt({ observed }: OpenRequest, nowMs: number): Receipt {
 }
 
 function toRetained({ hold_id, fields, article, until }: HoldRow, nowMs: number): Receipt {
-  if (until.getTime() <= nowMs + 1_000) throw missing('a hold is over and not released yet')
+  if (until.getTime() <= nowMs + 1_000) throw new EbbError('hold_over', 'a hold is over and not released yet')
   return {
     outcome: 'retained',
     store: `postgres/legal_holds/${hold_id}`,
