@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { restoreDatabase } from '../clickhouse/back-up.ts'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
 import { eraseSubjects } from '../clickhouse/erase-subjects.ts'
-import { migrateClickHouse } from '../clickhouse/migrate.ts'
+import { migrateTables } from '../clickhouse/migrate.ts'
 import { rederiveAggregates } from '../clickhouse/rederive-aggregates.ts'
 import { replaceTables } from '../clickhouse/replace-tables.ts'
 import { republishDays } from '../clickhouse/republish-days.ts'
@@ -58,12 +58,7 @@ export async function restoreClickHouse(deps: RestoreDeps, backupId: string | un
     `backup of ${new Date(backup.takenAtMs).toISOString()}; ${journal.length} erasures to carry out again`,
   )
   const staging = stagingOf(config.clickhouse.database)
-  const restoring = {
-    ...config.clickhouse,
-    database: staging,
-    biDatabase: `${staging}_views`,
-    biPassword: '',
-  }
+  const restoring = { ...config.clickhouse, database: staging, biDatabase: `${staging}_views` }
   const live = createClickHouse(config, { requestTimeoutMs: 6 * 3_600_000 })
   const client = createClickHouse({ clickhouse: restoring }, { requestTimeoutMs: 6 * 3_600_000 })
   try {
@@ -76,7 +71,8 @@ export async function restoreClickHouse(deps: RestoreDeps, backupId: string | un
       as: staging,
     })
     faultPoint('restore.read')
-    await migrateClickHouse({ ...config, clickhouse: restoring })
+    // No users: analysts and verifier are granted the live database, and this one to nobody.
+    await migrateTables({ clickhouse: restoring })
     report('the copy is in; erasing again')
     const days = await eraseAgain(client, journal)
     await refuseWhileIngesting(deps)

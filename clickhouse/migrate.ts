@@ -12,22 +12,34 @@ export type MigrationErrorCode =
   | 'migration_failed'
 
 const FOLDER = new URL('./sql/', import.meta.url)
+const TIMEOUT_MS = 120_000
+
+/** Databases and tables by `migrateTables`, then the users that read them. @throws what `migrateTables` throws */
+export async function migrateClickHouse(config: Config, folder: URL = FOLDER): Promise<void> {
+  await migrateTables(config, folder)
+  const client = createClickHouse(config, { database: '', requestTimeoutMs: TIMEOUT_MS })
+  try {
+    await migrateUsers(client, config)
+  } finally {
+    await client.close()
+  }
+}
 
 /**
- * Brings the configured databases to the newest numbered SQL file. Idempotent: a file that was applied is skipped, one that
- * was cut short is run again from its first statement (each is IF NOT EXISTS or OR REPLACE). Two processes may migrate
- * at once.
+ * Brings the configured databases to the newest numbered SQL file, and grants them to nobody. Idempotent: a file that was
+ * applied is skipped, one that was cut short is run again from its first statement (each is IF NOT EXISTS or OR REPLACE). Two
+ * processes may migrate at once.
  * @throws EbbError `migration_changed` when an applied file's text has changed since, `migration_unknown` when the
  *   database is newer than this code, `migration_failed` naming file and statement.
  */
-export async function migrateClickHouse(config: Config, folder: URL = FOLDER): Promise<void> {
+export async function migrateTables(config: Pick<Config, 'clickhouse'>, folder: URL = FOLDER): Promise<void> {
   const parameters: MigrationParameters = {
     database: config.clickhouse.database,
     biDatabase: config.clickhouse.biDatabase,
     cluster: config.clickhouse.cluster,
   }
   const migrations = await readMigrations(folder, parameters)
-  const client = createClickHouse(config, { database: '', requestTimeoutMs: 120_000 })
+  const client = createClickHouse(config, { database: '', requestTimeoutMs: TIMEOUT_MS })
   try {
     const applied = await prepare(client, parameters)
     const newest = Math.max(0, ...applied.keys())
@@ -57,7 +69,6 @@ export async function migrateClickHouse(config: Config, folder: URL = FOLDER): P
         clickhouse_settings: { async_insert: 0 },
       })
     }
-    await migrateUsers(client, config)
   } finally {
     await client.close()
   }

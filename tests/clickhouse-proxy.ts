@@ -9,6 +9,8 @@ export interface ClickHouseProxy {
   up(): void
   /** From now on inserts into `events_raw` arrive here and go no further, until the returned function is called. */
   hold(): { count(): number; release(): Promise<void> }
+  /** How each request that came by began: its statement, or the rows of an insert. */
+  seen: string[]
   close(): Promise<void>
 }
 
@@ -16,6 +18,7 @@ export interface ClickHouseProxy {
 export async function startClickHouseProxy(target: string): Promise<ClickHouseProxy> {
   const { hostname, port, username } = new URL(target)
   let isDown = false
+  const seen: string[] = []
   let held: (() => Promise<void>)[] | undefined
 
   const forward = (from: IncomingMessage, body: Buffer, to: ServerResponse): Promise<void> =>
@@ -50,6 +53,7 @@ export async function startClickHouseProxy(target: string): Promise<ClickHousePr
       return
     }
     const body = Buffer.concat(chunks)
+    seen.push(body.subarray(0, 500).toString())
     const isEventsInsert = decodeURIComponent(from.url ?? '')
       .replaceAll('+', ' ')
       .includes('INSERT INTO events_raw')
@@ -58,6 +62,7 @@ export async function startClickHouseProxy(target: string): Promise<ClickHousePr
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
+    seen,
     url: `http://${username || 'default'}@127.0.0.1:${(server.address() as AddressInfo).port}`,
     down() {
       isDown = true

@@ -14,6 +14,7 @@ import { createS3 } from '../../s3/client.ts'
 import { purgeJournalEntry, writeJournalEntry } from '../../s3/journal.ts'
 import { purgePrefix } from '../../s3/purge.ts'
 import { createLogWriter, type LogWriter, type StatementBody } from '../../workers/verifier/log-writer.ts'
+import { startClickHouseProxy } from '../clickhouse-proxy.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { ask, insertRows, mixedRows, person, recount } from './clickhouse-rows.ts'
 
@@ -178,6 +179,23 @@ test('a restore of an older backup brings back the bystanders and nobody who was
   expect(await ask(backups.clickhouse, LIVE)).toEqual(await ask(backups.clickhouse, RAW))
   const databases = await ask<{ name: string }>(backups.clickhouse, 'SELECT name FROM system.databases')
   expect(databases.map((one) => one.name)).not.toContain(`${stage.config.clickhouse.database}_restoring`)
+})
+
+test('a restore makes no users and grants nobody anything: its database holds people until it is over', async () => {
+  await insertRows(backups.clickhouse, mixedRows(100, START), `a/${run}/1`)
+  await takeBackup(backups, { backupId: randomUUID(), kind: 'clickhouse' })
+  const { config } = stage
+  const proxy = await startClickHouseProxy(config.clickhouse.url)
+  const clickhouse = { ...config.clickhouse, url: proxy.url, biPassword: 'secret' }
+  const verifier = { ...config.verifier, clickhouseUrl: 'http://ebb_verifier:secret@127.0.0.1:1' }
+  try {
+    await restoreClickHouse({ ...deps, config: { ...config, clickhouse, verifier } }, undefined)
+  } finally {
+    await proxy.close()
+  }
+  const text = proxy.seen.join('\n')
+  expect(text).toMatch(/^RESTORE DATABASE /m)
+  expect(text).not.toMatch(/\bsystem\.users\b|\b(GRANT|REVOKE|USER|ROLE|PROFILE|QUOTA)\b/)
 })
 
 test('a journal that does not know an erasure of the log is refused, and the live tables stay as they were', async () => {
