@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { EbbError } from '../runtime/errors.ts'
+import { VERIFIER_URLS, withoutVerifierUrls } from '../runtime/verifier-urls.ts'
 import { ENGINE_NAMES } from './engine.ts'
 import type { PortReservations } from './reserve-port.ts'
 import { type SupervisedProcess, superviseProcess } from './supervise-process.ts'
@@ -77,25 +78,19 @@ export function createOwnProcesses(deps: {
   }
 }
 
-/** Keys of stores, each with the verifier's own one. */
-const VERIFIER_KEYS = {
-  EBB_POSTGRES_URL: 'EBB_VERIFIER_POSTGRES_URL',
-  EBB_KEYRING_URL: 'EBB_VERIFIER_KEYRING_URL',
-  EBB_CLICKHOUSE_URL: 'EBB_VERIFIER_CLICKHOUSE_URL',
-} as const
-
 /**
- * The verifier's credentials reach the verifier alone, and it gets nobody else's: who looks whether rows are gone cannot make
- * them go, and who erases cannot write what the verifier writes.
+ * The verifier's URLs reach the verifier alone, in place of everyone's: who looks whether rows are gone cannot make them go from
+ * Postgres, keyring and ClickHouse, and who erases cannot come there in its name. Where a URL of its own is not given it keeps
+ * everyone's, and warns of it at its start. S3 keys and the key file it always shares with the erasers.
  */
 export function withOwnCredentials(
   kind: ProcessKind,
   environment: Record<string, string | undefined>,
 ): Record<string, string | undefined> {
+  if (kind !== 'verifier') return withoutVerifierUrls(environment)
   const given = { ...environment }
-  for (const [key, own] of Object.entries(VERIFIER_KEYS)) {
-    if (kind !== 'verifier') delete given[own]
-    else if (given[own]) given[key] = given[own]
+  for (const [key, own] of Object.entries(VERIFIER_URLS)) {
+    if (given[own]) given[key] = given[own]
   }
   return given
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -27,4 +27,16 @@ test('a platform that has stopped leaves no record, also when a restart was bein
   await writer.write(describe)
   await Promise.all([writer.remove(), writer.write(describe)])
   expect(await readPlatform(home)).toBeNull()
+})
+
+test('the record that every verb reads has none of the verifier’s credentials, and its folder', async () => {
+  const own = ['POSTGRES', 'KEYRING', 'CLICKHOUSE'].map((name) => [
+    `EBB_VERIFIER_${name}_URL`,
+    'x://verifier',
+  ])
+  const others = { EBB_POSTGRES_URL: 'x://everyone', EBB_VERIFIER_FOLDER: '/verifier' }
+  const environment = { ...others, ...Object.fromEntries(own) }
+  await createPlatformWriter(home).write(() => ({ collectorUrl: '', environment, processes: [] }))
+  expect(await readFile(join(home, 'run', 'platform.json'), 'utf8')).not.toContain('x://verifier')
+  expect((await readPlatform(home))?.environment).toEqual(others)
 })

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { withoutVerifierUrls } from '../runtime/verifier-urls.ts'
 import { isAlive } from './process-table.ts'
 
 /** What a running platform says of itself in `<home>/run/platform.json`, for the other verbs of `ebb`. */
@@ -11,7 +12,7 @@ export const PlatformRecord = z.object({
   startedAt: z.number(),
   collectorUrl: z.string(),
   gatewayUrl: z.string().optional(),
-  /** EBB_* keys that reach every engine. Development credentials only. */
+  /** EBB_* keys that reach every engine, without the verifier's URLs. Development credentials only. */
   environment: z.record(z.string(), z.string()),
   processes: z.array(
     z.object({
@@ -48,7 +49,9 @@ export function createPlatformWriter(home: string): PlatformWriter {
     write: (describe) =>
       enqueue(async () => {
         if (removed) return
-        const record: PlatformRecord = { pid: process.pid, startedAt, ...describe() }
+        const parts = describe()
+        const environment = withoutVerifierUrls(parts.environment)
+        const record: PlatformRecord = { pid: process.pid, startedAt, ...parts, environment }
         await mkdir(dirname(path), { recursive: true })
         await writeFile(`${path}.part`, JSON.stringify(record, null, 2), { mode: 0o600 })
         await rename(`${path}.part`, path)
