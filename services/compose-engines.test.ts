@@ -46,7 +46,7 @@ describe('the real ClickHouse of docker-compose.yml', () => {
 describe('the verifier', () => {
   const urls = ['POSTGRES', 'KEYRING', 'CLICKHOUSE'] as const
 
-  test('has its own credentials and nobody else’s', () => {
+  test('has URLs of its own for Postgres, keyring and ClickHouse, and not the erasers’ (S3 keys and key file it shares)', () => {
     const { environment } = services.verifier!
     for (const name of urls) {
       const own = new URL(String(environment[`EBB_VERIFIER_${name}_URL`]))
@@ -54,6 +54,9 @@ describe('the verifier', () => {
       expect(environment[`EBB_${name}_URL`], name).toBe(own.href.replace(/\/$/, ''))
     }
     expect(Object.values(environment).join('\n')).not.toContain('//ebb:')
+    for (const key of ['EBB_S3_ACCESS_KEY', 'EBB_S3_SECRET_KEY'])
+      expect(environment[key], key).toBe(services['temporal-worker']?.environment[key])
+    expect(services.verifier?.volumes).toEqual(services['temporal-worker']?.volumes)
   })
 
   test('shares them with nobody but the migration that makes its user', () => {
@@ -70,7 +73,7 @@ describe('the verifier', () => {
     expect(improvements.enable_read_write_grants).toBe(true)
   })
 
-  test('started by `ebb up` has its own credentials alone, and is alone in having them', () => {
+  test('started by `ebb up` has its own URLs in place of the erasers’, and is alone in having them', () => {
     const given = Object.fromEntries(
       urls.flatMap((name) => [
         [`EBB_${name}_URL`, `x://eraser-${name}`],
