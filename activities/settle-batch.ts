@@ -30,7 +30,7 @@ export function createSettleBatch(
   return async ({ batchId, blocked }) => {
     const batch = await requireBatch(postgres, batchId)
     // Before anybody is told: whoever asks for a partial certificate then finds since when.
-    if (batch.stage === 'erase') await noteUnreachable(postgres, batch, blocked)
+    await noteUnreachable(postgres, batchId, blocked)
     await beatWhile(() => tellAll(client, batch, { stage: batch.stage, blocked }))
     await finishBatch(postgres, batchId)
   }

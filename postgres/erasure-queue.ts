@@ -116,22 +116,27 @@ export async function writeReceipts(
   )
 }
 
-/** Notes which stores could not be reached; one that was away before keeps its time, and an erasure later replaces the note. */
+/**
+ * Notes which stores a batch could not reach; one that was away before keeps its time, and an erasure later replaces the note. Only
+ * while the batch is open: an attempt that comes late would take away what a later batch has erased since, and nobody would erase
+ * it again. The rows are locked against finishBatch until the note is written.
+ */
 export async function noteUnreachable(
   postgres: Postgres,
-  batch: { batchId: string; requestIds: readonly string[] },
+  batchId: string,
   stores: readonly string[],
 ): Promise<void> {
   if (stores.length === 0) return
   await postgres.query(
     'note_unreachable',
     `INSERT INTO erasure_receipts (request_id, store, batch_id, outcome, method, at, ids, evidence)
-     SELECT request_id, store, $3, 'unreachable', '', now(), '{}', ''
-     FROM unnest($1::uuid[]) AS batch (request_id) CROSS JOIN unnest($2::text[]) AS away (store)
+     SELECT request_id, store, batch_id, 'unreachable', '', now(), '{}', ''
+     FROM erasure_queue CROSS JOIN unnest($2::text[]) AS away (store)
+     WHERE batch_id = $1 AND stage = 'erase' AND done_at IS NULL FOR SHARE OF erasure_queue
      ON CONFLICT (request_id, store) DO UPDATE SET batch_id = EXCLUDED.batch_id, outcome = EXCLUDED.outcome,
        method = EXCLUDED.method, ids = EXCLUDED.ids, evidence = EXCLUDED.evidence,
        at = CASE WHEN erasure_receipts.outcome = 'unreachable' THEN erasure_receipts.at ELSE EXCLUDED.at END`,
-    [batch.requestIds, stores, batch.batchId],
+    [batchId, stores],
   )
 }
 

@@ -9,7 +9,7 @@ import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import { proveCertificate } from '../../cli/prove-certificate.ts'
 import { runVerify } from '../../cli/verify.ts'
-import { noteUnreachable } from '../../postgres/erasure-queue.ts'
+import { claimBatch, enqueueRequests, finishBatch, noteUnreachable } from '../../postgres/erasure-queue.ts'
 import { createHold, endHold, sealHold } from '../../postgres/legal-holds.ts'
 import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
@@ -62,12 +62,12 @@ const OF_CLICKHOUSE = ['clickhouse/events', 'clickhouse/aggregates', 's3/archive
 const about = ({ requestId }: ErasedPerson) => ({ requestId })
 const verifier = () => world.verify(2_000)
 const partial = (who: ErasedPerson) => verifier().certifyPartial(about(who))
-const note = (who: ErasedPerson, stores: string[]) =>
-  noteUnreachable(
-    world.postgres,
-    { batchId: '00000000-0000-4000-8000-000000000000', requestIds: [who.requestId] },
-    stores,
-  )
+async function note({ requestId }: ErasedPerson, stores: string[]): Promise<void> {
+  await enqueueRequests(world.postgres, [requestId], 'erase')
+  const { batchId } = (await claimBatch(world.postgres, 'erase', 1))!
+  await noteUnreachable(world.postgres, batchId, stores)
+  await finishBatch(world.postgres, batchId)
+}
 
 /** Somebody whose erasure has come as far as it can while ClickHouse is away. */
 async function withoutClickHouse(): Promise<ErasedPerson> {

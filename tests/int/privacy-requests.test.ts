@@ -25,7 +25,7 @@ import {
   submitErasure,
   writeSealed,
 } from '../../postgres/privacy-requests.ts'
-import type { NewErasure, StoreReceipt } from '../../schemas/erasure.ts'
+import type { ErasureStage, NewErasure, StoreReceipt } from '../../schemas/erasure.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
@@ -186,38 +186,90 @@ describe('the queue', () => {
 })
 
 describe('a store out of reach', () => {
+  const STORES = ['clickhouse/events', 's3/archive']
+  const erased = (): StoreReceipt => ({
+    store: 's3/archive',
+    outcome: 'erased',
+    method: 'rewritten',
+    atMs: Date.now(),
+    ids: ['x@1'],
+    evidenceHash: 'a'.repeat(64),
+  })
+  const outcomes = async (requestId: string) =>
+    (await readReceipts(postgres, requestId)).map(({ store, outcome }) => [store, outcome])
+  const finishAll = async (stage: ErasureStage) => {
+    for (let open = await claimBatch(postgres, stage, 10); open; open = await claimBatch(postgres, stage, 10))
+      await finishBatch(postgres, open.batchId)
+  }
+  const openBatch = async (requestIds: string[], stage: ErasureStage = 'erase') => {
+    await finishAll(stage)
+    await enqueueRequests(postgres, requestIds, stage)
+    return (await claimBatch(postgres, stage, 10))!
+  }
+  const submitted = async (...users: string[]) =>
+    (await Promise.all(users.map((id) => submit(wishOf(id))))).map(({ requestId }) => requestId)
+
   it('is noted since it was given up first, until an erasure takes the note away', async () => {
-    const ids = await Promise.all(['away-1', 'away-2'].map((id) => submit(wishOf(id))))
-    const requestIds = ids.map(({ requestId }) => requestId)
-    const batch = () => ({ batchId: randomUUID(), requestIds })
-    const stores = ['clickhouse/events', 's3/archive']
+    const requestIds = await submitted('away-1', 'away-2')
+    const note = async (stores = STORES) =>
+      noteUnreachable(postgres, (await openBatch(requestIds)).batchId, stores)
     const read = () => readReceipts(postgres, requestIds[1]!)
-    await noteUnreachable(postgres, batch(), [])
+    await note([])
     expect(await read()).toEqual([])
-    await noteUnreachable(postgres, batch(), stores)
+    await note()
     const first = await read()
     expect(first.map(({ store, outcome }) => [store, outcome])).toEqual(
-      stores.map((store) => [store, 'unreachable']),
+      STORES.map((store) => [store, 'unreachable']),
     )
-    await noteUnreachable(postgres, batch(), stores)
+    await note()
     expect(await read()).toEqual(first)
 
-    const receipt = {
-      store: 's3/archive',
-      outcome: 'erased' as const,
-      method: 'rewritten' as const,
-      atMs: Date.now(),
-      ids: ['x@1'],
-      evidenceHash: 'a'.repeat(64),
-    } satisfies StoreReceipt
-    await writeReceipts(postgres, batch(), receipt)
+    const receipt = erased()
+    await writeReceipts(postgres, await openBatch(requestIds), receipt)
     expect(await read()).toEqual([first[0], receipt])
     // Away again: since now, and what was erased before is no answer.
-    await noteUnreachable(postgres, batch(), stores)
+    await note()
     const [events, archive] = await read()
     expect(events).toEqual(first[0])
     expect(archive).toMatchObject({ outcome: 'unreachable', ids: [], evidenceHash: '' })
     expect(archive!.atMs).toBeGreaterThan(first[1]!.atMs)
+  })
+
+  it('is noted by an open batch alone: an attempt that comes late takes no newer receipt away', async () => {
+    const [alone, other] = await submitted('late-1', 'late-2')
+    const first = await openBatch([alone!, other!])
+    await finishBatch(postgres, first.batchId)
+    // One of the two stands in line again, and its store is erased; the other one is told and done.
+    const second = await openBatch([alone!])
+    await writeReceipts(postgres, second, erased())
+    await noteUnreachable(postgres, first.batchId, STORES)
+    expect(await outcomes(alone!)).toEqual([['s3/archive', 'erased']])
+    expect(await outcomes(other!)).toEqual([])
+    await finishBatch(postgres, second.batchId)
+    await noteUnreachable(postgres, second.batchId, STORES)
+    expect(await outcomes(alone!)).toEqual([['s3/archive', 'erased']])
+  })
+
+  it('that began while its batch was open, and waited until it was not, is late too', async () => {
+    const [who] = await submitted('late-3')
+    const { batchId } = await openBatch([who!])
+    let late: Promise<void> = Promise.resolve()
+    await postgres.transaction(async (within) => {
+      await finishBatch(within, batchId)
+      late = noteUnreachable(postgres, batchId, STORES)
+      const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO erasure_receipts%'`
+      await expect.poll(async () => (await ask<{ n: number }>(waiting))[0]!.n, { timeout: 30_000 }).toBe(1)
+    })
+    await late
+    expect(await outcomes(who!)).toEqual([])
+  })
+
+  it('is not noted of the destruction of keys, which no receipt of a store is about', async () => {
+    const [who] = await submitted('keys-1')
+    const { batchId } = await openBatch([who!], 'destroy')
+    await noteUnreachable(postgres, batchId, ['keyring'])
+    expect(await outcomes(who!)).toEqual([])
   })
 })
 
