@@ -18,11 +18,11 @@ CREATE USER IF NOT EXISTS ebb_verifier {on_cluster} IDENTIFIED WITH sha256_hash 
 
 ALTER USER ebb_verifier {on_cluster} IDENTIFIED WITH sha256_hash BY '{password_sha256}' SETTINGS PROFILE 'ebb_verifier';
 
--- Its roles, with all that they bring, and whatever somebody gave it beside: one statement puts these rights in the place of
--- all others. Between REVOKE and GRANT it would see fewer tables than there are, and could certify.
-REVOKE {on_cluster} ALL FROM ebb_verifier;
-
--- The archive's files by the collection that holds their place and keys; s3() asks for CREATE TEMPORARY TABLE.
+-- One statement puts these rights in the place of whatever it was given: between a REVOKE and a GRANT it would see fewer tables
+-- than there are. The archive's files by the collection that holds their place and keys; s3() asks for CREATE TEMPORARY TABLE.
 GRANT {on_cluster} SELECT ON {db}.*, SELECT ON system.columns, SELECT ON system.detached_parts, SELECT ON system.disks, SELECT ON system.mutations, SELECT ON system.parts, SELECT ON system.tables, READ ON S3, CREATE TEMPORARY TABLE ON *.*, NAMED COLLECTION ON {archive} TO ebb_verifier WITH REPLACE OPTION;
+
+-- And all roles, with what they bring.
+REVOKE {on_cluster} ALL FROM ebb_verifier;
 
 CREATE QUOTA IF NOT EXISTS ebb_verifier {on_cluster} FOR INTERVAL 1 minute MAX written_bytes = 1 TO ebb_verifier;
