@@ -10,6 +10,7 @@ import { formatPublicKey } from '../../certificates/public-key.ts'
 import { parseTlogProof } from '../../certificates/tlog-proof.ts'
 import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
+import { proveCertificate } from '../../cli/prove-certificate.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { createS3, type S3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
@@ -228,6 +229,75 @@ describe('the audit', () => {
       'the table lacks leaf 0',
       'the table says wrongly whether leaf 3 was withdrawn',
     ])
+  })
+})
+
+describe('a certificate is proved anew', () => {
+  async function proved() {
+    const folder = await emptyLog()
+    const [first] = await writerOf(folder).append([received(), received()])
+    if (!first || !('logged' in first)) throw new Error('nothing was logged')
+    const older = (await getObject(s3, 'log', CHECKPOINT_KEY))!
+    await writerOf(folder).append([received()])
+    const keys = formatKeyFile(await openSigningKeys(folder, ORIGIN), [])
+    const file = join(folder, 'certificate.json')
+    await writeFile(file, (await getObject(s3, 'log', certificateKey(first.logged.digest)))!)
+    const prove = () => proveCertificate(s3, keys, file)
+    const files = () => Promise.all(['tlog-proof', 'leaves'].map((kind) => read(`certificate.${kind}`)))
+    const read = (name: string) => readFile(join(folder, name), 'utf8').catch(() => null)
+    const verdict = async () => {
+      const [proof, leaves] = await files()
+      return verifyCertificate({
+        certificate: await readFile(file),
+        proof: Buffer.from(proof!),
+        keys: parseTrustedKeys(keys),
+        leaves: leaves!
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => Buffer.from(line)),
+      })
+    }
+    return { folder, older, prove, files, verdict }
+  }
+
+  test('under the newest head, and again when the log has grown', async () => {
+    const { folder, prove, verdict } = await proved()
+    expect(await prove()).toMatchObject({ size: 3 })
+    expect(await verdict()).toMatchObject({ ok: true })
+    await writerOf(folder).append([received()])
+    expect(await prove()).toMatchObject({ size: 4 })
+    expect(await verdict()).toMatchObject({ ok: true })
+  })
+
+  test('but never under an older one: a bucket that was rolled back takes no newer proof away', async () => {
+    const { older, prove, files } = await proved()
+    await prove()
+    const before = await files()
+    await putObject(s3, 'log', CHECKPOINT_KEY, older)
+    await expect(prove()).rejects.toMatchObject({ code: 'log_behind' })
+    expect(await files()).toEqual(before)
+  })
+
+  test('nor by entries that do not give the head that was signed', async () => {
+    const { prove, files } = await proved()
+    const bundle = (await getObject(s3, 'log', 'tile/entries/000.p/3'))!
+    bundle[40] = bundle[40]! === 0x61 ? 0x62 : 0x61
+    await putObject(s3, 'log', 'tile/entries/000.p/3', bundle)
+    await expect(prove()).rejects.toMatchObject({ code: 'log_forked' })
+    expect(await files()).toEqual([null, null])
+  })
+
+  test('nor by a log that has grown from other entries than those proved before', async () => {
+    const { folder, prove, files } = await proved()
+    await prove()
+    const before = await files()
+    await purgePrefix(s3, 'log', 'tile/')
+    await purgePrefix(s3, 'log', CHECKPOINT_KEY)
+    await postgres.query('empty_certificates', 'DELETE FROM certificates', [])
+    await rm(join(folder, 'head.json'))
+    await writerOf(folder).append([received(), received(), received(), received()])
+    await expect(prove()).rejects.toMatchObject({ code: 'log_forked' })
+    expect(await files()).toEqual(before)
   })
 })
 
