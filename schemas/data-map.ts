@@ -80,9 +80,14 @@ export const RESIDUES: readonly Residue[] = [
   {
     engine: 'clickhouse',
     residue: 'BACKUP files in S3',
-    purge:
-      'expiry of backups; on its own disk the development server makes none, on a real server they are with whoever makes them',
+    purge: 'expiry of backups',
     check: 'no backup is older than its expiry',
+  },
+  {
+    engine: 'clickhouse',
+    residue: 'copies by BACKUP on the server’s own disks, made without Ebb',
+    purge: 'the development server refuses them; on a real server they are with whoever makes them',
+    check: 'no such file on the disks of the server',
   },
   {
     engine: 'clickhouse',
