@@ -71,7 +71,7 @@ export async function readBatch(postgres: Postgres, batchId: string): Promise<Qu
 }
 
 /** Marks every request of the batch as done. Called when all of them have been told. */
-export async function finishBatch(postgres: Postgres, batchId: string): Promise<void> {
+export async function finishBatch(postgres: Pick<Postgres, 'query'>, batchId: string): Promise<void> {
   await postgres.query(
     'finish_batch',
     'UPDATE erasure_queue SET done_at = now() WHERE batch_id = $1 AND done_at IS NULL',
