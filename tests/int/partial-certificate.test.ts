@@ -78,6 +78,14 @@ async function withoutClickHouse(): Promise<ErasedPerson> {
   return who
 }
 
+async function plantSurvivor({ subjectIds }: ErasedPerson): Promise<void> {
+  await world.postgres.query(
+    'plant_survivor',
+    `INSERT INTO users_public (subject_id, app, traits) VALUES ($1, 'shop', '{}')`,
+    [subjectIds[0]],
+  )
+}
+
 async function hold({ requestId }: ErasedPerson, untilMs: number): Promise<string> {
   const holdId = randomUUID()
   const wish = { holdId, fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'test' }
@@ -186,6 +194,41 @@ describe('a partial certificate', () => {
     },
     LIMIT_MS,
   )
+
+  test(
+    'is withdrawn at once when something is found in a store that it calls erased, and not for one that it does not',
+    async () => {
+      const who = await withoutClickHouse()
+      const first = await partial(who)
+      // ClickHouse holds the person still, as the certificate says.
+      clickhouse.up()
+      storage.silence([archive])
+      await expect(partial(who)).rejects.toMatchObject({ code: 'store_answers' })
+      expect(await kinds(who)).toEqual(['received', 'partial'])
+
+      storage.silence([])
+      clickhouse.down()
+      await plantSurvivor(who)
+      await expect(partial(who)).rejects.toMatchObject({ code: 'survivors_found' })
+      await expect(partial(who)).rejects.toMatchObject({ code: 'survivors_found' })
+      expect(await kinds(who)).toEqual(['received', 'partial, withdrawn', 'supersession'])
+      const [, , withdrawal] = await listCertificates(world.postgres, who.requestId)
+      const bytes = (await getObject(world.s3, 'log', certificateKey(withdrawal!.digest)))!
+      expect(parseCertificate(parseCanonicalJson(bytes))).toMatchObject({
+        supersedes: first.digest,
+        reason: 'survivor-found',
+      })
+      expect(await verifyAnew(first.digest)).toEqual({
+        status: 1,
+        verdict: expect.stringContaining('superseded'),
+      })
+
+      await world.erase(who, OF_CLICKHOUSE)
+      expect((await partial(who)).digest).not.toBe(first.digest)
+      expect(await kinds(who)).toEqual(['received', 'partial, withdrawn', 'supersession', 'partial'])
+    },
+    LIMIT_MS,
+  )
 })
 
 /** `ebb log prove`, then `ebb verify` with what it wrote. */
@@ -225,11 +268,7 @@ describe('no partial certificate, and no leaf, for', () => {
     'an erasure that left something in a store that answers',
     async () => {
       const who = await withoutClickHouse()
-      await world.postgres.query(
-        'plant_survivor',
-        `INSERT INTO users_public (subject_id, app, traits) VALUES ($1, 'shop', '{}')`,
-        [who.subjectIds[0]],
-      )
+      await plantSurvivor(who)
       await refused(who, 'survivors_found')
     },
     LIMIT_MS,

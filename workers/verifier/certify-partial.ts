@@ -17,7 +17,7 @@ export interface PartialDeps extends Issuer, Pick<LookDeps, 'postgres'> {
 
 /**
  * Signs and logs what is erased and what could not be reached, or gives the one that stands where the same stores are away. One
- * stands at a time.
+ * stands at a time, and none while a store that it calls erased is seen to hold something.
  * @param look what the verifier has just seen
  * @throws EbbError `store_answers` when no store is away, or one that is said to be answers; `evidence_missing`; `hold_over`;
  * `survivors_found` in a store that answers; `already_certified`
@@ -29,21 +29,27 @@ export async function certifyPartial(
 ): Promise<PartialCertificate> {
   const { requestId } = request
   const { unreachable } = look
+  const current = standing(await readStatements(deps.postgres, [requestId]))
+  const stands = current?.kind === 'partial' ? await deps.readStatement(current) : undefined
+  const erased = storesWith('erased', stands)
+  if (look.found.some(({ store }) => erased.includes(store))) {
+    // Whoever holds it learns so from the log at once, and not only when another one takes its place.
+    await withdrawPartial(deps, requestId, 'survivor-found')
+    requireNothing(look)
+  }
   if (unreachable.length === 0) throw new EbbError('store_answers', 'every store answers the verifier')
   const receipts = await readEvidence(deps.postgres, request, deps.now(), look)
   requireNothing(look)
-  const current = standing(await readStatements(deps.postgres, [requestId]))
   if (current?.kind === 'partial') {
-    const named = storesOutOfReach(await deps.readStatement(current))
-    if (sameNames(named, unreachable)) return { ...pick(current), unreachable }
-    await withdrawPartial(deps, requestId)
+    if (sameNames(storesWith('unreachable', stands), unreachable)) return { ...pick(current), unreachable }
+    await withdrawPartial(deps, requestId, 'replaced')
   }
   const logged = await deps.append({
     requestId,
     decide(history) {
-      const stands = standing(history)
-      if (stands?.kind === 'partial') throw partialStands()
-      if (stands) throw new EbbError('already_certified', 'every store was reached, and certified')
+      const latest = standing(history)
+      if (latest?.kind === 'partial') throw partialStands()
+      if (latest) throw new EbbError('already_certified', 'every store was reached, and certified')
       return partialBody(deps, request, history, receipts)
     },
   })
@@ -51,12 +57,13 @@ export async function certifyPartial(
 }
 
 /**
- * Withdraws a partial certificate before another one takes its place: whatever follows it in the log does not rest on it, and
- * does not fall with it.
+ * Withdraws a partial certificate that does not hold, and one before another takes its place: whatever follows it in the log does
+ * not rest on it, and does not fall with it.
  */
 export async function withdrawPartial(
   deps: Issuer & Pick<PartialDeps, 'postgres' | 'append'>,
   requestId: string,
+  reason: 'replaced' | 'survivor-found',
 ): Promise<void> {
   if (standing(await readStatements(deps.postgres, [requestId]))?.kind !== 'partial') return
   await deps.append({
@@ -64,7 +71,7 @@ export async function withdrawPartial(
     decide(history) {
       const current = standing(history)
       if (current?.kind !== 'partial') return history.at(-1)!
-      const body = { ...statement(deps, history), request: requestId, reason: 'replaced' as const }
+      const body = { ...statement(deps, history), request: requestId, reason }
       return { ...body, kind: 'supersession', supersedes: current.digest }
     },
   })
@@ -75,9 +82,9 @@ export function partialStands(): EbbError {
   return new EbbError('partial_stands', 'a partial certificate has come in between')
 }
 
-function storesOutOfReach(certificate: Certificate | undefined): string[] {
+function storesWith(wanted: 'erased' | 'unreachable', certificate: Certificate | undefined): string[] {
   if (certificate?.kind !== 'partial') return []
-  return certificate.receipts.flatMap(({ outcome, store }) => (outcome === 'unreachable' ? store : []))
+  return certificate.receipts.flatMap(({ outcome, store }) => (outcome === wanted ? store : []))
 }
 
 function sameNames(some: readonly string[], others: readonly string[]): boolean {

@@ -152,7 +152,7 @@ async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
   const receipts = await readEvidence(deps.postgres, request, nowMs)
   const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })
   // Every store was reached: what was said in the meantime does not hold any more.
-  await withdrawPartial(deps, request.requestId)
+  await withdrawPartial(deps, request.requestId, 'replaced')
   return await deps.append({
     requestId: request.requestId,
     decide(history) {
