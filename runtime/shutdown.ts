@@ -4,7 +4,7 @@ import type { Logger } from './logger.ts'
  * Runs `stop` once on SIGTERM or SIGINT and ends the process; a stop that hangs is cut off after `timeoutMs`,
  * so that a supervisor never waits for ever.
  */
-export function onShutdown(logger: Logger, stop: () => Promise<void>, timeoutMs = 10_000): void {
+export function onShutdown(logger: Logger, stop: () => Promise<void>, timeoutMs = 25_000): void {
   let stopping = false
   const shutdown = (signal: string) => {
     if (stopping) return

@@ -138,7 +138,7 @@ async function startOne(
     environment,
     isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,
     report: (line) => deps.report(`${name}: ${line}`),
-    stopTimeoutMs: 15_000,
+    stopTimeoutMs: 30_000,
   })
   return { kind: options.kind, child, metricsUrl, ...(url && { url }) }
 }
