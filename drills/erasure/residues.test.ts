@@ -47,8 +47,8 @@ const ELSEWHERE: { engine: string; residue: string; why: string; test?: string }
   {
     engine: 'postgres',
     residue: 'write-ahead log that the replication slot',
-    why: 'the same files as the check of the write-ahead log; the slot itself is tested',
-    test: 'postgres/wal-slot.test.ts',
+    why: 'the same files as the check of the write-ahead log; what ships and frees them is tested',
+    test: 'tests/int/s3-backup.test.ts',
   },
   {
     engine: 'postgres',
