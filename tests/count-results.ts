@@ -56,3 +56,21 @@ export function slowestFiles(report: VitestReport | null, count: number): string
     .slice(0, count)
     .map((file) => `${file.name} ${(file.ms / 1_000).toFixed(1)} s`)
 }
+
+export interface TierTime {
+  tier: string
+  ms: number
+}
+
+/** What all tiers together should stay under. */
+const GOAL_MS = 30 * 60_000
+
+/** Each tier's time and the sum; a second line when that is above the goal, which fails nothing: the machine may be slow. */
+export function describeTimes(took: readonly TierTime[]): string[] {
+  const sum = took.reduce((total, { ms }) => total + ms, 0)
+  const each = took.map(({ tier, ms }) => `${tier} ${(ms / 1_000).toFixed(1)} s`)
+  const minutes = (sum / 60_000).toFixed(1)
+  const lines = [`tiers: ${[...each, `together ${minutes} min`].join(', ')}`]
+  if (sum > GOAL_MS) lines.push(`TOO SLOW: the tiers took ${minutes} min, more than ${GOAL_MS / 60_000}`)
+  return lines
+}

@@ -3,7 +3,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { addCounts, type Counts, countResults, slowestFiles, type VitestReport } from './count-results.ts'
+import {
+  addCounts,
+  type Counts,
+  countResults,
+  describeTimes,
+  slowestFiles,
+  type TierTime,
+  type VitestReport,
+} from './count-results.ts'
 import { startTestEngines } from './engines.ts'
 
 // `npm test`: every tier on the real engines; `npm test -- unit` or `-- int e2e` for some. The engines are fetched and
@@ -27,14 +35,14 @@ async function main(asked: string[]): Promise<number> {
   const engines = prepareEngines(tiers, scratch)
   // Awaited below; until then a failure must not end the units that run meanwhile.
   engines.catch(() => undefined)
-  const took: string[] = []
+  const took: TierTime[] = []
   let total: Counts = { passed: 0, failed: 0, skipped: 0 }
   try {
     for (const tier of tiers) {
       const environment = tier === 'unit' ? {} : await engines.then((running) => running.environment)
       const startedAt = Date.now()
       total = addCounts(total, await runTier(tier, join(scratch, `${tier}.json`), environment))
-      took.push(`${tier} ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`)
+      took.push({ tier, ms: Date.now() - startedAt })
     }
   } catch (error) {
     process.stderr.write(`the engines did not start: ${(error as Error).message}\n`)
@@ -46,7 +54,7 @@ async function main(asked: string[]): Promise<number> {
     )
     await rm(scratch, { recursive: true, force: true })
   }
-  process.stdout.write(`tiers: ${took.join(', ')}\n`)
+  process.stdout.write(`${describeTimes(took).join('\n')}\n`)
   process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
   return total.failed > 0 || total.passed === 0 ? 1 : 0
 }

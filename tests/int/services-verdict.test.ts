@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { addCounts, countResults, slowestFiles } from '../count-results.ts'
+import { addCounts, countResults, describeTimes, slowestFiles } from '../count-results.ts'
 
 const file = {
   name: '/x/a.test.ts',
@@ -41,4 +41,16 @@ test('the files that took longest come first', () => {
   const longer = { ...file, name: '/x/b.test.ts', endTime: 9_000 }
   const slowest = slowestFiles({ ...report, testResults: [file, longer] }, 5)
   expect(slowest).toEqual(['b.test.ts 8.0 s', 'a.test.ts 1.5 s'])
+})
+
+test('the time of all tiers is told, and plainly when it is above thirty minutes', () => {
+  const tiers = (minutes: number) => [
+    { tier: 'unit', ms: 60_000 },
+    { tier: 'int', ms: minutes * 60_000 },
+  ]
+  expect(describeTimes(tiers(29))).toEqual(['tiers: unit 60.0 s, int 1740.0 s, together 30.0 min'])
+  expect(describeTimes(tiers(30))).toEqual([
+    'tiers: unit 60.0 s, int 1800.0 s, together 31.0 min',
+    'TOO SLOW: the tiers took 31.0 min, more than 30',
+  ])
 })
