@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PrivacyRequest } from '../postgres/privacy-requests.ts'
+import type { ErasureStatus } from '../schemas/erasure.ts'
 import { describeRequest, readWish } from './erase.ts'
 import { describeStatus } from './submit-erasure.ts'
 
@@ -54,19 +55,32 @@ describe('what is shown of a request', () => {
     expect(describeRequest({ ...request, certifiedAt: new Date() })).not.toContain('OVERDUE')
   })
 
+  const stuck: ErasureStatus = {
+    state: 'stuck',
+    stage: 'waiting for the shared erasure',
+    blockedStore: 's3/archive',
+    unreachable: true,
+    dueMs: 0,
+    done: [{ stage: 'blocking', outcome: 'collection and use have stopped' }],
+    certificates: [],
+  }
+
   it('has the steps of the saga, and the command that tries again', () => {
-    const lines = describeStatus(request, {
-      state: 'stuck',
-      stage: 'waiting for the shared erasure',
-      blockedStore: 's3/archive',
-      unreachable: true,
-      dueMs: 0,
-      done: [{ stage: 'blocking', outcome: 'collection and use have stopped' }],
-      certificates: [],
-    })
+    const lines = describeStatus(request, stuck)
     expect(lines.join('\n')).toContain('✓ blocking')
     expect(lines.join('\n')).toContain(`ebb erase retry ${request.requestId}`)
     expect(lines.join('\n')).toContain(`ebb erase partial ${request.requestId}`)
     expect(describeStatus(request, undefined).at(-1)).toContain('no answer')
+  })
+
+  it('offers no partial certificate where a store keeps something, nor without the keyring', () => {
+    for (const saga of [
+      { ...stuck, unreachable: false },
+      { ...stuck, blockedStore: 'keyring' },
+    ]) {
+      const lines = describeStatus(request, saga).join('\n')
+      expect(lines).not.toContain('ebb erase partial')
+      expect(lines).toContain(`ebb erase retry ${request.requestId}`)
+    }
   })
 })

@@ -4,6 +4,7 @@ import { type PrivacyRequest, readRequest } from '../postgres/privacy-requests.t
 import { listCertificates } from '../postgres/read-certificates.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { ErasureStatus, NewErasure, RequestState } from '../schemas/erasure.ts'
+import { canAskForPartial } from '../schemas/erasure-messages.ts'
 import type { PrivacyOffice } from './privacy-office.ts'
 import { type WrittenCertificate, writeCertificate } from './write-certificate.ts'
 
@@ -87,7 +88,7 @@ export function describeStatus(request: PrivacyRequest, saga: ErasureStatus | un
   ]
   if (request.stuckStore)
     lines.push(`  waits for ${request.stuckStore}: ebb erase retry ${request.requestId}`)
-  if (saga?.unreachable) lines.push(`  certify the rest: ebb erase partial ${request.requestId}`)
+  if (saga && canAskForPartial(saga)) lines.push(`  certify the rest: ebb erase partial ${request.requestId}`)
   if (request.article) lines.push(`  refused by ${request.article}`)
   if (saga) {
     lines.push(...saga.done.map((step) => `  ✓ ${step.stage}: ${step.outcome}`), `  now: ${saga.stage}`)

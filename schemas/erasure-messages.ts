@@ -62,6 +62,11 @@ export const PARTIAL_REFUSALS = {
   already_certified: 'every store was reached, and certified',
 } as const
 
+/** Whether a partial certificate can be asked for: the verifier leaves out a store that is away, and does nothing without the keyring. */
+export function canAskForPartial(saga: { blockedStore: string | null; unreachable: boolean }): boolean {
+  return saga.unreachable && saga.blockedStore !== 'keyring'
+}
+
 export interface Refusal {
   /** `GDPR Art. 12(6)`. */
   article: string

@@ -101,6 +101,15 @@ const SAGAS: Record<string, Scenario> = {
       await saga.executeUpdate('certifyPartial')
     },
   },
+  // Sagas of before asked the verifier for a partial certificate also while only the keyring was away; the second one does not.
+  'erasure-keyring-asked': {
+    requestId: id(10),
+    script: { dueMs: 60_000, blocked: [[], ...Array(4).fill(['keyring'])] },
+  },
+  'erasure-keyring-away': {
+    requestId: id(11),
+    script: { dueMs: 60_000, blocked: [[], ...Array(4).fill(['keyring'])] },
+  },
   'erasure-retries': {
     requestId: id(6),
     script: {

@@ -10,6 +10,7 @@ import {
 import type { ErasureStage, PartialCertificate } from '../schemas/erasure.ts'
 import {
   type BatchDone,
+  canAskForPartial,
   ERASURE_MESSAGES,
   faultOfHold,
   faultOfRefusal,
@@ -17,7 +18,7 @@ import {
   PARTIAL_REFUSALS,
   type Refusal,
 } from '../schemas/erasure-messages.ts'
-import { createPartialCertifier } from './certify-partial.ts'
+import { createPartialCertifier, VERIFIER_UNAVAILABLE } from './certify-partial.ts'
 import { brief } from './erasure-activities.ts'
 import type { ErasureTracker } from './track-erasure.ts'
 
@@ -129,6 +130,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     validator() {
       requireBlocked()
       if (!track.status.unreachable) refuse('survivors_found', PARTIAL_REFUSALS.survivors_found)
+      if (!canAskForPartial(track.status)) refuse('verifier_unavailable', VERIFIER_UNAVAILABLE)
     },
     description: 'Signs and logs what is erased so far and which stores could not be reached.',
   })

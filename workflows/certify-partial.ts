@@ -1,10 +1,12 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common'
-import { CancellationScope, condition } from '@temporalio/workflow'
+import { CancellationScope, condition, patched } from '@temporalio/workflow'
 import type { PartialCertificate } from '../schemas/erasure.ts'
-import { PARTIAL_REFUSALS } from '../schemas/erasure-messages.ts'
+import { canAskForPartial, PARTIAL_REFUSALS } from '../schemas/erasure-messages.ts'
 import type { Saga } from './erase-until-gone.ts'
 import { partialActivities } from './erasure-activities.ts'
 import type { ErasureTracker } from './track-erasure.ts'
+
+export const VERIFIER_UNAVAILABLE = 'the verifier, or what it needs, gives no answer'
 
 /**
  * Has the verifier say what is erased and which stores it could not reach, while the saga goes on trying. One at a time: whoever
@@ -42,12 +44,14 @@ export async function certifyPartialOnce({ desk, track }: Saga): Promise<void> {
   for (;;) {
     await condition(() => track.status.unreachable)
     const round = desk.roundsBlocked
-    try {
-      await desk.certifyPartial()
-      return
-    } catch (error) {
-      // The store has come back, or keeps something: the saga's next round will tell.
-      if (!(error instanceof ApplicationFailure)) throw error
+    if (canAskForPartial(track.status) || !patched('no-partial-without-keyring')) {
+      try {
+        await desk.certifyPartial()
+        return
+      } catch (error) {
+        // The store has come back, or keeps something: the saga's next round will tell.
+        if (!(error instanceof ApplicationFailure)) throw error
+      }
     }
     await condition(() => desk.roundsBlocked > round)
   }
@@ -60,8 +64,5 @@ function refusalOf(error: unknown): unknown {
   if (code && Object.hasOwn(PARTIAL_REFUSALS, code)) {
     return ApplicationFailure.nonRetryable(PARTIAL_REFUSALS[code as keyof typeof PARTIAL_REFUSALS], code)
   }
-  return ApplicationFailure.nonRetryable(
-    'the verifier, or what it needs, gives no answer',
-    'verifier_unavailable',
-  )
+  return ApplicationFailure.nonRetryable(VERIFIER_UNAVAILABLE, 'verifier_unavailable')
 }

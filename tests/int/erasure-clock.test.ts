@@ -435,6 +435,17 @@ describe('a partial certificate', () => {
     expect(partial(late.journal)).toEqual([])
   })
 
+  it('is asked for by nobody while the keyring is away, without which the verifier signs nothing', async () => {
+    const rounds = Array(12).fill(['keyring']) as string[][]
+    const { journal, result } = await runSaga({ dueMs: HOUR, blocked: [[], ...rounds] }, async (saga) => {
+      expect(await untilStage(saga, /keyring cannot be reached/)).toMatchObject({ unreachable: true })
+      expect(await refusal(saga.executeUpdate('certifyPartial'))).toBe('verifier_unavailable')
+    })
+    expect(journal).toContain('raiseErasureAlert:overdue')
+    expect(partial(journal)).toEqual([])
+    expect(result.state).toBe('closed')
+  })
+
   it('is given to an officer who asks, and to all who ask meanwhile', async () => {
     const failures = { certifyPartial: { times: 2, code: 'postgres_unavailable' } }
     const { journal, result } = await runSaga(
