@@ -1,11 +1,17 @@
 import type { Postgres } from '../postgres/client.ts'
+import { listHolds } from '../postgres/list-holds.ts'
 import { readRequest } from '../postgres/privacy-requests.ts'
 import type { ErasureActivities } from '../schemas/erasure.ts'
 
-/** What the saga must know of its request: the app and two times. */
+/** What the saga must know of its request: the app, two times, and the holds that an earlier run of it was told of. */
 export function createOpenRequest(postgres: Postgres): ErasureActivities['openRequest'] {
   return async ({ requestId }) => {
     const { app, graceUntil, dueAt } = await readRequest(postgres, requestId)
-    return { app, graceUntilMs: graceUntil.getTime(), dueMs: dueAt.getTime() }
+    const holds = (await listHolds(postgres, requestId)).map(({ holdId, until, releasedAt }) => ({
+      holdId,
+      untilMs: until.getTime(),
+      released: releasedAt !== null,
+    }))
+    return { app, graceUntilMs: graceUntil.getTime(), dueMs: dueAt.getTime(), holds }
   }
 }

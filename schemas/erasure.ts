@@ -91,17 +91,28 @@ export interface StoreReceipt {
   evidenceHash: string
 }
 
-export interface RequestTimes {
+/** A legal hold as the saga knows it. */
+export interface KnownHold {
+  holdId: string
+  /** Milliseconds since 1970. */
+  untilMs: number
+  released: boolean
+}
+
+/** What the saga has to know of its request. */
+export interface OpenedRequest {
   app: string
   /** End of the grace window; the saga goes on after it. Milliseconds since 1970. */
   graceUntilMs: number
   /** When operators are alerted that a request is late. */
   dueMs: number
+  /** Of earlier runs of the saga, which somebody terminated; released ones too. Older histories do not have them. */
+  holds?: KnownHold[]
 }
 
 /** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */
 export interface ErasureActivities {
-  openRequest(input: { requestId: string }): Promise<RequestTimes>
+  openRequest(input: { requestId: string }): Promise<OpenedRequest>
   /** Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. */
   blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
   /** Passes once no collector and no ingest member can store a row of these people. `block_pending` until then. */

@@ -68,7 +68,9 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   }
   let leaves = 0
   let startedMs = 0
-  const holds = new Map<string, number>()
+  /** As Postgres has them: they outlive a run of the saga. */
+  const holds = new Map<string, { untilMs: number; released: boolean }>()
+  const standingHolds = () => [...holds].filter(([, { released }]) => !released)
   const blocked = [...(script.blocked ?? [])]
   const batches = [...(script.batches ?? [])]
   let silences = script.silences ?? 0
@@ -81,6 +83,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         app: 'shop',
         graceUntilMs: startedMs + (script.graceMs ?? 0),
         dueMs: startedMs + (script.dueMs ?? 86_400_000),
+        holds: [...holds].map(([holdId, hold]) => ({ holdId, ...hold })),
       }
     },
     async blockSubjects() {
@@ -98,15 +101,15 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async placeHold({ holdId, untilMs, fields, article }) {
       call('placeHold', `${fields.join(',')} ${article}`)
-      holds.set(holdId, untilMs)
+      holds.set(holdId, { untilMs, released: false })
     },
     async sealHolds() {
       call('sealHolds')
-      return { holds: [...holds].map(([holdId, untilMs]) => ({ holdId, untilMs })) }
+      return { holds: standingHolds().map(([holdId, { untilMs }]) => ({ holdId, untilMs })) }
     },
     async releaseHold({ holdId }) {
       call('releaseHold')
-      holds.delete(holdId)
+      holds.get(holdId)!.released = true
     },
     async writeJournal() {
       call('writeJournal')
@@ -157,7 +160,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   /** Like the verifier's: no certificate says that a hold stands whose date has passed. */
   const requireHoldsStand = async () => {
     const nowMs = (await stage.now()) + (script.aheadMs ?? 0)
-    if (![...holds.values()].some((untilMs) => untilMs <= nowMs)) return
+    if (!standingHolds().some(([, { untilMs }]) => untilMs <= nowMs)) return
     throw ApplicationFailure.nonRetryable('a hold is over and not released yet', 'hold_over')
   }
   return {

@@ -6,7 +6,7 @@ import { certify } from './certify.ts'
 import { eraseAndCertify } from './erase-and-certify.ts'
 import { type Saga, waitBlocked } from './erase-until-gone.ts'
 import { barrier, brief, steps, type Verifier, verifierActivities } from './erasure-activities.ts'
-import { awaitHolds, sealHolds } from './hold-fields.ts'
+import { awaitHolds, recallHolds, sealHolds } from './hold-fields.ts'
 import { trackErasure } from './track-erasure.ts'
 import { watchDeadline } from './watch-deadline.ts'
 
@@ -27,8 +27,9 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   const about = [{ requestId }] as [{ requestId: string }]
 
   // 1. What was asked, and by when. From here on the clock runs.
-  const { app, dueMs, graceUntilMs } = await brief.openRequest({ requestId })
+  const { app, dueMs, graceUntilMs, holds } = await brief.openRequest({ requestId })
   track.opened(app, dueMs)
+  recallHolds(saga, holds ?? [])
   const deadline = watchDeadline(saga, dueMs)
 
   // 2. Block at once; the log's leaf "request received" is written meanwhile.

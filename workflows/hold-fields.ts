@@ -1,6 +1,17 @@
 import { condition } from '@temporalio/workflow'
+import type { KnownHold } from '../schemas/erasure.ts'
 import type { Saga } from './erase-until-gone.ts'
 import { steps } from './erasure-activities.ts'
+
+/**
+ * Holds outlive a run that somebody terminated: the law's reason does not end with it. What officers say to this run is newer
+ * than what was read for it. A released one is released once more, in case that its key still stands.
+ */
+export function recallHolds({ desk }: Saga, known: readonly KnownHold[]): void {
+  for (const { holdId, untilMs, released } of known) {
+    if (!desk.holds.has(holdId)) desk.holds.set(holdId, { untilMs, released })
+  }
+}
 
 /** @returns whether anything is held. Holds that were released before are never sealed. */
 export async function sealHolds({ requestId, track, desk }: Saga): Promise<boolean> {

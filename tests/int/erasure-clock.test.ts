@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { WorkflowUpdateFailedError } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -37,10 +38,13 @@ async function runSaga(script: ErasureScript, meanwhile?: (saga: SagaHandle) => 
     const saga = await erasure.startSaga()
     await meanwhile?.(saga)
     const result = await saga.result()
-    const { startTime, closeTime } = await saga.describe()
-    const hours = (closeTime!.getTime() - startTime.getTime()) / HOUR
-    return { result, hours, saga, journal: erasure.journal }
+    return { result, hours: await hoursOf(saga), saga, journal: erasure.journal }
   })
+}
+
+async function hoursOf(saga: SagaHandle): Promise<number> {
+  const { startTime, closeTime } = await saga.describe()
+  return (closeTime!.getTime() - startTime.getTime()) / HOUR
 }
 
 /** Journal without what runs beside the main line. */
@@ -297,6 +301,100 @@ describe('a hold', () => {
       expect(journal.filter((call) => call === 'setState:stuck verifier')).toHaveLength(1)
       expect(journal.filter((call) => call === 'certify:certificate')).toHaveLength(3)
       expect(hours * 3_600).toBeGreaterThan(29)
+    })
+  })
+
+  describe('of a saga that somebody terminated, when it is started again', () => {
+    /** Runs a saga until `meanwhile` is over, terminates it, and gives what its second run does. */
+    async function runTwice(
+      script: ErasureScript,
+      meanwhile: (saga: SagaHandle) => Promise<void>,
+      after: (saga: SagaHandle) => Promise<void> = async () => undefined,
+      awayMs = 1_000,
+    ) {
+      return await withErasureWorkers(clock, script, async ({ startSaga, journal }) => {
+        const requestId = randomUUID()
+        const first = await startSaga(requestId)
+        await meanwhile(first)
+        await first.terminate()
+        await clock.environment.sleep(awayMs)
+        const calls = journal.length
+        const second = await startSaga(requestId)
+        await after(second)
+        const { state } = await second.result()
+        expect(state).toBe('closed')
+        return { line: mainLine(journal.slice(calls)), hours: await hoursOf(second) }
+      })
+    }
+    const ERASED = ['enqueue:erase', 'verifyAbsence', 'enqueue:destroy', 'verifyKeysGone']
+    const HELD = [
+      'sealHolds',
+      'observeClosure',
+      'writeJournal',
+      'setState:erasing',
+      ...ERASED,
+      'certify:partial',
+      'liftBlock',
+      'setState:held',
+      'releaseHold',
+      'supersede:hold-released',
+      ...ERASED,
+      'certify:certificate',
+      'setState:certified',
+      ...CLOSED,
+    ]
+    const fromSealing = (line: string[]) => line.slice(line.indexOf('sealHolds'))
+
+    it('before anything was sealed, is sealed before anything is destroyed, and ends at its date', async () => {
+      const { line, hours } = await runTwice({ graceMs: HOUR }, async (saga) => {
+        await place(saga, 365 * DAY)
+      })
+      expect(fromSealing(line)).toEqual(HELD)
+      expect(hours / 24).toBeGreaterThan(364)
+    })
+
+    it('while it stood sealed, still stands, and an officer can release it', async () => {
+      let holdId = ''
+      const { line, hours } = await runTwice(
+        { graceMs: HOUR },
+        async (saga) => {
+          holdId = await place(saga, 365 * DAY)
+          await clock.environment.sleep('3h')
+          await untilStage(saga, /held by law/)
+        },
+        async (saga) => {
+          await clock.environment.sleep('3h')
+          await untilStage(saga, /held by law/)
+          await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
+        },
+      )
+      expect(fromSealing(line)).toEqual(HELD)
+      expect(hours / 24).toBeLessThan(10)
+    })
+
+    it('and over by then, is released, and what it held is erased before the certificate', async () => {
+      const { line, hours } = await runTwice(
+        { graceMs: HOUR, dueMs: 30 * DAY, blocked: Array(24).fill(['s3/archive']) },
+        async (saga) => {
+          await place(saga, 2 * DAY)
+          await clock.environment.sleep('1d')
+          await untilStage(saga, /cannot be reached/)
+        },
+        undefined,
+        3 * DAY,
+      )
+      expect(line).toContain('sealHolds')
+      expect(line.slice(line.indexOf('certify:partial'))).toEqual([
+        'certify:partial',
+        'releaseHold',
+        ...ERASED,
+        'certify:certificate',
+        'liftBlock',
+        'setState:certified',
+        ...CLOSED,
+      ])
+      expect(line).not.toContain('setState:stuck verifier')
+      expect(hours / 24).toBeLessThan(5)
     })
   })
 

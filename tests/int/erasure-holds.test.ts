@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
 import { createFollowUpErasures } from '../../activities/follow-up-erasures.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
+import { createOpenRequest } from '../../activities/open-request.ts'
 import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { type Keyring, openKeyring } from '../../postgres/keyring.ts'
@@ -76,11 +77,16 @@ describe('a legal hold', () => {
       untilMs,
       placedBy: 'test',
     }
+    // What a saga that is started again must know.
+    const known = async () => (await createOpenRequest(postgres)({ requestId })).holds
+    expect(await known()).toEqual([])
     await createPlaceHold(deps)({ requestId, ...hold })
+    expect(await known()).toEqual([{ holdId, untilMs, released: false }])
     expect(await createSealHolds(deps)({ requestId })).toEqual({ holds: [{ holdId, untilMs }] })
     // The person's own copy and key may go: a repeat seals nothing anew.
     await keyring.dropSecrets([person.subjectId])
     await createSealHolds(deps)({ requestId })
+    expect(await known()).toEqual([{ holdId, untilMs, released: false }])
     const key = (await readRequestKey(keyring, holdId))!
     expect(await openHold(postgres, { holdId, key })).toEqual([{ email: 'ada@example.com', name: 'Ada' }])
 
@@ -89,6 +95,7 @@ describe('a legal hold', () => {
     expect(await openHold(postgres, { holdId, key })).toBeNull()
     expect(await readRequestKey(keyring, holdId)).toBeNull()
     expect(await createSealHolds(deps)({ requestId })).toEqual({ holds: [] })
+    expect(await known()).toEqual([{ holdId, untilMs, released: true }])
   })
 })
 
