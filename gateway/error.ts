@@ -1,4 +1,7 @@
 import { EbbError } from '../runtime/errors.ts'
+import { DATA_MAP } from '../schemas/data-map.ts'
+import { thisStoreAnswers } from '../schemas/erasure-messages.ts'
+import { planStores } from '../schemas/erasure-plan.ts'
 
 interface Verdict {
   status: number
@@ -37,7 +40,7 @@ const VERDICTS = {
   not_stuck: { status: 409, message: 'The request is not blocked on a store.' },
   store_answers: {
     status: 409,
-    message: 'The store that the request waits for answers the verifier: nothing is out of reach.',
+    message: 'What the erasers gave up answers the verifier: retry it first.',
   },
   survivors_found: {
     status: 409,
@@ -100,6 +103,16 @@ const ALIASES: Record<string, GatewayErrorCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
+/** The one text of which there are several, each as fixed as the others: one for each store. */
+const STORES_ANSWER: ReadonlySet<string> = new Set(
+  [...planStores(DATA_MAP), 'clickhouse/aggregates'].map(thisStoreAnswers),
+)
+
+function messageOf(error: unknown, code: GatewayErrorCode): string {
+  const named = code === 'store_answers' && error instanceof EbbError && STORES_ANSWER.has(error.message)
+  return named ? `${error.message}.` : VERDICTS[code].message
+}
+
 /** The one place where an error becomes an HTTP answer. */
 export function answerFor(error: unknown): ErrorAnswer {
   const thrown = (error as { code?: unknown } | null)?.code
@@ -112,6 +125,6 @@ export function answerFor(error: unknown): ErrorAnswer {
     code: final,
     status: verdict.status,
     retryAfterS: verdict.retryAfterS,
-    body: JSON.stringify({ code: final, message: verdict.message }),
+    body: JSON.stringify({ code: final, message: messageOf(error, final) }),
   }
 }

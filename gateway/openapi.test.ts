@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { EbbError } from '../runtime/errors.ts'
+import { thisStoreAnswers } from '../schemas/erasure-messages.ts'
 import { answerFor, GATEWAY_ERROR_CODES, gatewayError } from './error.ts'
 import { describeApi } from './openapi.ts'
 import { ROLES } from './roles.ts'
@@ -53,4 +55,15 @@ test('Errors are from the closed list, have a text of their own, and hide what b
     expect(answerFor(error)).toMatchObject({ code: 'internal', status: 500 })
     expect(answerFor(error).body).not.toContain('ada')
   }
+})
+
+test('A store that answers again is named where it is one of the data map, and nothing else that an error says', () => {
+  const said = (message: string) => answerFor(new EbbError('store_answers', message)).body
+  for (const store of ['s3/exports', 'clickhouse/aggregates'])
+    expect(said(thisStoreAnswers(store))).toContain(store)
+  const fixed = answerFor(gatewayError('store_answers')).body
+  expect(said(thisStoreAnswers('ada@example.com'))).toBe(fixed)
+  expect(answerFor(new EbbError('too_late', thisStoreAnswers('s3/exports'))).body).not.toContain('s3/exports')
+  // Another store may still be away.
+  expect(fixed).not.toContain('nothing is out of reach')
 })

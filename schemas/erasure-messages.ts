@@ -55,12 +55,17 @@ export type RefusalReason = keyof typeof REFUSAL_REASONS
 
 /** Why the verifier signs no partial certificate. */
 export const PARTIAL_REFUSALS = {
-  store_answers: 'the store that the request waits for answers the verifier',
+  store_answers: 'what the erasers gave up answers the verifier: retry it first',
   survivors_found: 'the verifier found something of the person in a store that answers',
   evidence_missing: 'the verifier has no receipt that it could believe of a store that answers',
   hold_over: 'a hold is over, and what it held is not erased yet',
   already_certified: 'every store was reached, and certified',
 } as const
+
+/** `store_answers`, of one store among several: another may be out of reach still. */
+export function thisStoreAnswers(store: string): string {
+  return `${store}, which the erasers gave up, answers the verifier: retry it first`
+}
 
 /** Whether a partial certificate can be asked for: the verifier leaves out a store that is away, and does nothing without the keyring. */
 export function canAskForPartial(saga: { blockedStore: string | null; unreachable: boolean }): boolean {

@@ -30,7 +30,7 @@ export interface ErasureScript {
   stores?: string[]
   /** What the verifier's clock is ahead of the saga's. */
   aheadMs?: number
-  failures?: Partial<Record<Name, { times: number; code: string; final?: boolean }>>
+  failures?: Partial<Record<Name, { times: number; code: string; message?: string; final?: boolean }>>
 }
 
 export interface ErasureStage {
@@ -63,8 +63,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     const times = failed.get(name) ?? 0
     if (!failure || times >= failure.times) return
     failed.set(name, times + 1)
-    const { code, final = false } = failure
-    throw ApplicationFailure.create({ type: code, message: 'as the script says', nonRetryable: final })
+    const { code, message = 'as the script says', final = false } = failure
+    throw ApplicationFailure.create({ type: code, message, nonRetryable: final })
   }
   let leaves = 0
   let startedMs = 0

@@ -61,6 +61,8 @@ function refusalOf(error: unknown): unknown {
   if (!(error instanceof ActivityFailure)) return error
   const { cause } = error
   const code = cause instanceof ApplicationFailure ? cause.type : undefined
+  // In the verifier's own words: they name the store.
+  if (code === 'store_answers') return ApplicationFailure.nonRetryable(cause?.message, code)
   if (code && Object.hasOwn(PARTIAL_REFUSALS, code)) {
     return ApplicationFailure.nonRetryable(PARTIAL_REFUSALS[code as keyof typeof PARTIAL_REFUSALS], code)
   }

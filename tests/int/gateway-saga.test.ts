@@ -5,7 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createErasureClient } from '../../gateway/erasure-client.ts'
 import { startForgotten } from '../../gateway/start-forgotten.ts'
 import { submitErasure } from '../../postgres/privacy-requests.ts'
-import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../../schemas/erasure-messages.ts'
+import {
+  type BatchDone,
+  ERASURE_MESSAGES,
+  erasureWorkflowId,
+  thisStoreAnswers,
+} from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
 import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
@@ -158,9 +163,13 @@ describe('officers and a running erasure', () => {
         unreachable: ['s3/archive'],
       },
     ])
-    script.failures = { certifyPartial: { times: 99, code: 'store_answers', final: true } }
+    const message = thisStoreAnswers('s3/exports')
+    script.failures = { certifyPartial: { times: 99, code: 'store_answers', message, final: true } }
     const refused = await gateway.call(`POST ${path(stuck, '/partial')}`, { token })
-    expect([refused.status, refused.code]).toEqual([409, 'store_answers'])
+    expect([refused.status, JSON.parse(refused.text)]).toEqual([
+      409,
+      { code: 'store_answers', message: `${message}.` },
+    ])
     script.failures = {}
     const rows = (await readAudit(gateway.postgres)).filter(({ object }) => object === stuck)
     expect(rows.map(({ action, outcome }) => [action, outcome]).slice(-2)).toEqual([

@@ -112,7 +112,9 @@ describe('receipts of a certificate', () => {
 
   test('do not believe a store to be away that answers, nor erased what nobody says it is', () => {
     const claimed = rowsWith(away('s3/archive'), away('clickhouse/events'))
-    expect(code(() => build(claimed, ['clickhouse/events', 'clickhouse/aggregates']))).toBe('store_answers')
+    const withOneBack = () => build(claimed, ['clickhouse/events', 'clickhouse/aggregates'])
+    expect(code(withOneBack)).toBe('store_answers')
+    expect(withOneBack).toThrow(/^s3\/archive, which .* answers/)
     // For a certificate of the whole it is a receipt that is missing: the saga erases again.
     expect(code(() => build(rowsWith(away('s3/archive')), [], true))).toBe('evidence_missing')
     const without = rowsWith(away('s3/archive')).filter(({ store }) => store !== 'postgres/vault')

@@ -4,6 +4,7 @@ import type { Postgres } from '../../postgres/client.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Receipt } from '../../schemas/certificate.ts'
 import { DATA_MAP } from '../../schemas/data-map.ts'
+import { thisStoreAnswers } from '../../schemas/erasure-messages.ts'
 import { planStores } from '../../schemas/erasure-plan.ts'
 import type { OpenRequest } from './observation.ts'
 
@@ -84,7 +85,7 @@ export function buildReceipts(
   const away = new Set(unreachable)
   const present = new Map(rows.map((row) => [row.store, row]))
   const claimed = rows.find((row) => row.outcome === 'unreachable' && !away.has(row.store))
-  if (claimed && away.size > 0) throw new EbbError('store_answers', `${claimed.store} answers the verifier`)
+  if (claimed && away.size > 0) throw new EbbError('store_answers', thisStoreAnswers(claimed.store))
   for (const store of [...planStores(DATA_MAP), DERIVED]) {
     if (!present.has(store) && !away.has(store)) throw missing(`there is no receipt of ${store}`)
   }
