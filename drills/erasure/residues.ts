@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { request } from 'node:http'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateMultipartUploadCommand, DeleteObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
@@ -213,14 +213,15 @@ async function freeze({ clickhouse }: ResidueContext): Promise<undefined> {
 /** What an operator does to bring back a frozen part: copies it to where ATTACH would take it from, and leaves it there. */
 async function leaveDetachedPart({ drill: { home }, clickhouse }: ResidueContext): Promise<undefined> {
   const result = await clickhouse.query({
-    query: `SELECT data_paths[1] FROM system.tables WHERE database = currentDatabase() AND name = 'events_raw'`,
+    query: `SELECT path FROM system.parts WHERE database = currentDatabase() AND table = 'events_raw' AND active`,
     format: 'JSONCompactEachRow',
   })
-  const [[data]] = (await result.json()) as [[string]]
-  const folder = data.startsWith('/') ? data : join(home, 'clickhouse', data)
-  const parts = (await readdir(folder)).filter((name) => /^\d{6}_\d+_\d+_\d+$/.test(name))
-  await mkdir(join(folder, 'detached'), { recursive: true })
-  for (const part of parts) await cp(join(folder, part), join(folder, 'detached', part), { recursive: true })
+  for (const [path] of (await result.json()) as [string][]) {
+    const part = path.startsWith('/') ? path : join(home, 'clickhouse', path)
+    const detached = join(dirname(part), 'detached')
+    await mkdir(detached, { recursive: true })
+    await cp(part, join(detached, basename(part)), { recursive: true })
+  }
 }
 
 async function leaveDeadTuple({ postgres, person, subject }: ResidueContext): Promise<undefined> {
