@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { createKafka, prefixed } from '../kafka/client.ts'
-import { readIngestProgress } from '../kafka/read-ingest-progress.ts'
 import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
@@ -16,6 +15,7 @@ import { type RunningPlatform, startPlatform } from '../services/start-platform.
 import { LANE_PARTITIONS } from '../workers/ingest/limits.ts'
 import { countSurvivors, findUnequalViews } from './count-survivors.ts'
 import { EVENTS_PER_BATCH, startDrillClients } from './drill-client.ts'
+import { waitForIngest } from './erasure/send-people.ts'
 import { drawFault, FAULT_POINTS, injectFault } from './inject-faults.ts'
 
 /**
@@ -41,16 +41,6 @@ if (unknown) throw new Error(`no fault point ${unknown}; there are ${Object.keys
 /** A boundary that was aimed at is reached some time, however busy the machine. */
 const AIMED_WAIT_MS = 90_000
 const say = (line: string) => process.stdout.write(`${line}\n`)
-
-/** Waits until ingest has acknowledged everything that the broker holds. */
-async function waitForIngest(config: Config): Promise<void> {
-  const logger = createLogger('drill', 'error')
-  for (const deadline = Date.now() + 300_000; ; await sleep(500)) {
-    const progress = await readIngestProgress(config, logger)
-    if (progress.every(({ committed, high }) => committed >= high)) return
-    if (Date.now() > deadline) throw new Error('ingest did not catch up within 300 s')
-  }
-}
 
 /** Gives `events` two lanes, so that both members write and lanes move between them. Everybody looks at the topic anew. */
 async function addLane(config: Config, running: RunningPlatform): Promise<void> {
