@@ -88,7 +88,6 @@ async function destroyKey(provider: KeyProvider, name: string): Promise<number> 
 }
 
 const VACUUM_TRIES = 5
-const READERS_LIMIT_MS = 30_000
 
 /**
  * A plain VACUUM leaves the bytes of dead rows in their pages: FULL writes the tables anew. It locks them for as long as that
@@ -97,7 +96,7 @@ const READERS_LIMIT_MS = 30_000
 async function rewritePages(keyringUrl: string): Promise<void> {
   if (isLeftOut('keyring-rewrite')) return
   await withKeyringSession(keyringUrl, async (session) => {
-    await waitForReaders(session, READERS_LIMIT_MS)
+    await waitForReaders(session)
     await session.query('lock_timeout', `SET lock_timeout = '1s'`, [])
     for (const table of ['key_shards', 'subject_secrets', 'app_keys']) await vacuumFull(session, table)
   })

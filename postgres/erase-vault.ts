@@ -4,7 +4,6 @@ import { waitForReaders } from './wait-for-readers.ts'
 
 /** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
 const LARGEST_REWRITE_BYTES = 256 * 1024 * 1024
-const READERS_LIMIT_MS = 30_000
 
 /**
  * Deletes rows of these subjects. @param table, @param columns names of the data map, never of a caller's making.
@@ -62,7 +61,7 @@ export async function rewriteTables(
   const fileOf = (table: string) => before.get(table)!.file
   if (isLeftOut('vault-rewrite'))
     return tables.map((table) => ({ table, before: fileOf(table), after: fileOf(table) }))
-  await waitForReaders(postgres, READERS_LIMIT_MS)
+  await waitForReaders(postgres)
   for (const table of tables) {
     const full = before.get(table)!.bytes <= LARGEST_REWRITE_BYTES
     await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
