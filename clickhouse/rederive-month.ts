@@ -17,6 +17,8 @@ export interface RederivedMonth {
 /** Days of apps that got events after they were counted or copied. */
 export interface StaleDays {
   touched: AppDay[]
+  /** Events of the touched days, as they were counted for this. */
+  raw: Map<string, number>
   /** By table. */
   copied: Map<string, AppDay[]>
 }
@@ -66,7 +68,7 @@ export async function findStaleDays(
       [...keys].filter((key) => live!.get(key) !== built!.get(key)).map((key) => JSON.parse(key) as AppDay),
     )
   }
-  return { touched, copied }
+  return { touched, raw, copied }
 }
 
 /** Builds stale days once more. @returns how many there were */
@@ -77,7 +79,8 @@ export async function refreshMonth(
 ): Promise<number> {
   const stale = await findStaleDays(client, aggregates, month)
   let refreshed = stale.touched.length
-  if (stale.touched.length > 0) month.raw = (await countEvents(client, [], month)).raw
+  // Counted before they are built: what comes in between makes them stale once more, and is never missed.
+  month.raw = stale.raw
   for (const aggregate of aggregates) {
     const moved = stale.copied.get(aggregate.table) ?? []
     refreshed += moved.length
