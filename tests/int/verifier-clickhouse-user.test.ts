@@ -10,7 +10,7 @@ import { createS3, type S3 } from '../../s3/client.ts'
 import { createFindings, type Sought } from '../../workers/verifier/findings.ts'
 import { daysOf, lookIntoAggregates } from '../../workers/verifier/look-into-aggregates.ts'
 import { lookIntoClickHouse } from '../../workers/verifier/look-into-clickhouse.ts'
-import { lookIntoS3 } from '../../workers/verifier/look-into-s3.ts'
+import { lookIntoArchive, lookIntoExports } from '../../workers/verifier/look-into-s3.ts'
 import type { OpenRequest } from '../../workers/verifier/observation.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { insertRows, person, row } from './clickhouse-rows.ts'
@@ -77,7 +77,9 @@ async function findAs(clickhouse: ClickHouseClient): Promise<{ store: string; co
   // With its own patience: what merges leave is on the disk for seconds, and would be found by the one and not by the other.
   await lookIntoClickHouse({ clickhouse }, sought, findings)
   const collection = s3Collection(stage.config, 'archive')
-  await lookIntoS3({ s3, clickhouse, collection, patienceMs: 0 }, sought, findings)
+  const look = { s3, clickhouse, collection, patienceMs: 0 }
+  await lookIntoArchive(look, sought, findings)
+  await lookIntoExports(look, sought, findings)
   const days = (await daysOf(clickhouse, [token])).get(token) ?? []
   const observed = { handles: [], subjects: [], keyless: [], days }
   const request = { requestId, app: 'shop', observed } as Partial<OpenRequest> as OpenRequest

@@ -8,7 +8,7 @@ import type { LookDeps } from './look-for-survivors.ts'
 import type { PartialLook } from './look-where-reachable.ts'
 import type { OpenRequest } from './observation.ts'
 import { readEvidence } from './read-evidence.ts'
-import { type Issuer, partialBody, standing, statement } from './statements.ts'
+import { type Issuer, partialBody, standing, supersessionBody } from './statements.ts'
 
 export interface PartialDeps extends Issuer, Pick<LookDeps, 'postgres'> {
   append: AppendLeaf
@@ -71,8 +71,7 @@ export async function withdrawPartial(
     decide(history) {
       const current = standing(history)
       if (current?.kind !== 'partial') return history.at(-1)!
-      const body = { ...statement(deps, history), request: requestId, reason }
-      return { ...body, kind: 'supersession', supersedes: current.digest }
+      return supersessionBody(deps, history, current, { request: requestId, reason })
     },
   })
 }

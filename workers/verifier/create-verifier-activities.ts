@@ -25,6 +25,7 @@ import {
   requireSamePerson,
   standing,
   statement,
+  supersessionBody,
 } from './statements.ts'
 
 export interface VerifierDeps extends LookDeps, HorizonDeps, Issuer {
@@ -129,8 +130,7 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
           const last = history.at(-1)
           if (!certificate && last?.kind === 'supersession') return last
           if (!certificate) throw new EbbError('not_certified', 'no certificate of this request stands')
-          const body = { ...statement(deps, history), request: requestId, reason }
-          return { ...body, kind: 'supersession', supersedes: certificate.digest }
+          return supersessionBody(deps, history, certificate, { request: requestId, reason })
         },
       })
       return { logIndex }

@@ -9,7 +9,7 @@ import { lookIntoClickHouse } from './look-into-clickhouse.ts'
 import { type KafkaLook, lookIntoKafka } from './look-into-kafka.ts'
 import { lookIntoKeyring } from './look-into-keyring.ts'
 import { lookIntoPostgres } from './look-into-postgres.ts'
-import { lookIntoS3 } from './look-into-s3.ts'
+import { lookIntoArchive, lookIntoExports } from './look-into-s3.ts'
 import { readOpenRequests } from './observation.ts'
 import type { KeyringReader } from './read-keyring.ts'
 
@@ -24,10 +24,14 @@ export interface LookDeps extends KafkaLook {
   patienceMs?: number
 }
 
-/** What the verifier found for each of these requests, that is not closed. One query a table for all of them. */
+/**
+ * What the verifier found for each of these requests, that is not closed. One query a table for all of them.
+ * @param unreachable stores that are left out, since they give no answer
+ */
 export async function lookForSurvivors(
   deps: LookDeps,
   requestIds: readonly string[],
+  unreachable: readonly string[] = [],
 ): Promise<Map<string, Survivors>> {
   const requests = [...(await readOpenRequests(deps, requestIds)).values()]
   const sought = requests.map(soughtOf)
@@ -37,12 +41,15 @@ export async function lookForSurvivors(
     // Without its secret a subject has no token, and what bears the token cannot be looked for.
     findings.add(requestId, 'verifier/closure', observed.keyless.length)
   }
+  const ifReached = (store: string, look: () => Promise<void>) =>
+    unreachable.includes(store) ? undefined : look()
   await Promise.all([
     lookIntoPostgres(deps.postgres, requests, sought, findings),
-    lookIntoS3(deps, sought, findings),
     lookIntoKafka(deps, sought, findings),
-    lookIntoClickHouse(deps, sought, findings),
-    lookIntoAggregates(deps, requests, findings),
+    ifReached('s3/archive', () => lookIntoArchive(deps, sought, findings)),
+    ifReached('s3/exports', () => lookIntoExports(deps, sought, findings)),
+    ifReached('clickhouse/events', () => lookIntoClickHouse(deps, sought, findings)),
+    ifReached('clickhouse/aggregates', () => lookIntoAggregates(deps, requests, findings)),
   ])
   return new Map(requests.map(({ requestId }) => [requestId, findings.of(requestId)]))
 }

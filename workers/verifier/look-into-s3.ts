@@ -22,12 +22,7 @@ export interface S3Look {
   patienceMs?: number
 }
 
-/** Looks into the archive's files, for versions and uploads that nobody sees any more, and for files of exports. */
-export async function lookIntoS3(look: S3Look, sought: readonly Sought[], findings: Findings): Promise<void> {
-  await lookIntoArchive(look, sought, findings)
-  await lookIntoExports(look, sought, findings)
-}
-
+/** Looks into the archive's files, and for versions and uploads that nobody sees any more. */
 export async function lookIntoArchive(
   look: S3Look,
   sought: readonly Sought[],
@@ -92,6 +87,7 @@ function isOutOfPlace(one: ObjectVersion): boolean {
   return !one.isLatest || one.isDeleteMarker || !FILE.test(one.key)
 }
 
+/** Looks for files of exports, versions and uploads that nobody sees any more included. */
 export async function lookIntoExports(
   { s3 }: S3Look,
   sought: readonly Sought[],

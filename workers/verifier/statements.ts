@@ -82,6 +82,16 @@ export function certificateBody(
   }
 }
 
+/** Withdraws the certificate that stands. */
+export function supersessionBody(
+  issuer: Issuer,
+  history: readonly LoggedStatement[],
+  withdrawn: LoggedStatement,
+  about: { request: string; reason: Extract<CertificateBody, { kind: 'supersession' }>['reason'] },
+): StatementBody {
+  return { ...statement(issuer, history), ...about, kind: 'supersession', supersedes: withdrawn.digest }
+}
+
 /** Copies are dated by the certificate of the whole: what holds the person still is still being copied. */
 export function partialBody(
   issuer: Issuer,
