@@ -31,11 +31,12 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
   let running = true
 
   async function poll(): Promise<void> {
+    // cut_end needs all its 64 bits, so it comes as text: rounded down, cuts would be seen once more when their parts are merged.
     const seen = [...seenCutEnd].map(([p, end]) => `(partition = ${p} AND cut_end > ${end})`)
     const known = [...seenCutEnd.keys()]
     const fresh = known.length ? `AND (${seen.join(' OR ')} OR partition NOT IN (${known.join(',')}))` : ''
     const result = await client.query({
-      query: `SELECT _part, partition, max(cut_end), toUnixTimestamp64Milli(received_at), count() FROM events_raw
+      query: `SELECT _part, partition, toString(max(cut_end)), toUnixTimestamp64Milli(received_at), count() FROM events_raw
               WHERE app = {app:String} AND toDate(ts) >= yesterday() AND ${SAMPLE} AND _part NOT IN {parts:Array(String)}
                 AND received_at >= fromUnixTimestamp64Milli({since:Int64}) ${fresh}
               GROUP BY _part, partition, received_at`,

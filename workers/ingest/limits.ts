@@ -12,7 +12,7 @@ export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
 /** The broker answers a fetch with less than this only after the wait: each answer costs both sides the same, full or not. */
 export const FETCH_MIN_BYTES = 512 * 1024
-export const FETCH_MAX_WAIT_MS = 60
+export const FETCH_MAX_WAIT_MS = 40
 
 /**
  * Partitions of a lane, which one member owns together and writes by joint cuts. Rows and declared cuts speak of lanes: to
