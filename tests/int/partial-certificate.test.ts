@@ -1,16 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { parseCanonicalJson } from '../../certificates/canonical-json.ts'
-import { parseCertificate } from '../../certificates/read-certificate.ts'
 import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import { proveCertificate } from '../../cli/prove-certificate.ts'
 import { runVerify } from '../../cli/verify.ts'
-import { claimBatch, enqueueRequests, finishBatch, noteUnreachable } from '../../postgres/erasure-queue.ts'
-import { createHold, endHold, sealHold } from '../../postgres/legal-holds.ts'
+import { endHold } from '../../postgres/legal-holds.ts'
 import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
 import { createS3 } from '../../s3/client.ts'
@@ -18,6 +14,7 @@ import { getObject } from '../../s3/get-object.ts'
 import { certificateKey, proofKey } from '../../workers/verifier/log-files.ts'
 import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
 import { hashDataMap } from '../../workers/verifier/statements.ts'
+import { holdEmail, kindsOf, noteAway, plantSurvivor, readLogged } from '../certified-person.ts'
 import { type ClickHouseProxy, startClickHouseProxy } from '../clickhouse-proxy.ts'
 import { createErasureWorld, type ErasedPerson, type ErasureWorld } from '../erased-person.ts'
 import { type S3Proxy, startS3Proxy } from '../s3-proxy.ts'
@@ -61,42 +58,19 @@ const LIMIT_MS = 300_000
 const OF_CLICKHOUSE = ['clickhouse/events', 'clickhouse/aggregates', 's3/archive']
 const about = ({ requestId }: ErasedPerson) => ({ requestId })
 const verifier = () => world.verify(2_000)
+const kinds = (who: ErasedPerson) => kindsOf(world, who)
 const partial = (who: ErasedPerson) => verifier().certifyPartial(about(who))
-async function note({ requestId }: ErasedPerson, stores: string[]): Promise<void> {
-  await enqueueRequests(world.postgres, [requestId], 'erase')
-  const { batchId } = (await claimBatch(world.postgres, 'erase', 1))!
-  await noteUnreachable(world.postgres, batchId, stores)
-  await finishBatch(world.postgres, batchId)
-}
-
 /** Somebody whose erasure has come as far as it can while ClickHouse is away. */
 async function withoutClickHouse(): Promise<ErasedPerson> {
   const who = await world.person()
   await world.erase(who, OF_CLICKHOUSE)
-  await note(who, ['clickhouse/events', 's3/archive'])
+  await noteAway(world, who, ['clickhouse/events', 's3/archive'])
   clickhouse.down()
   return who
 }
 
-async function plantSurvivor({ subjectIds }: ErasedPerson): Promise<void> {
-  await world.postgres.query(
-    'plant_survivor',
-    `INSERT INTO users_public (subject_id, app, traits) VALUES ($1, 'shop', '{}')`,
-    [subjectIds[0]],
-  )
-}
-
-async function hold({ requestId }: ErasedPerson, untilMs: number): Promise<string> {
-  const holdId = randomUUID()
-  const wish = { holdId, fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'test' }
-  await createHold(world.postgres, requestId, wish)
-  await sealHold(world.postgres, { holdId, key: randomBytes(32) }, [{ email: 'held@example.com' }])
-  return holdId
-}
-
 async function read(digest: string) {
-  const bytes = (await getObject(world.s3, 'log', certificateKey(digest)))!
-  const certificate = parseCertificate(parseCanonicalJson(bytes))
+  const { bytes, certificate } = await readLogged(world, digest)
   if (certificate.kind !== 'partial') throw new Error(`it is ${certificate.kind}`)
   return { bytes, certificate }
 }
@@ -105,11 +79,6 @@ async function keyFile(): Promise<string> {
   const keys = await openSigningKeys(stage.config.verifier.folder, stage.config.log.origin)
   return formatKeyFile(keys, [])
 }
-
-const kinds = async ({ requestId }: ErasedPerson) =>
-  (await listCertificates(world.postgres, requestId)).map(({ kind, superseded }) =>
-    superseded ? `${kind}, withdrawn` : kind,
-  )
 
 describe('a partial certificate', () => {
   test(
@@ -208,13 +177,12 @@ describe('a partial certificate', () => {
 
       storage.silence([])
       clickhouse.down()
-      await plantSurvivor(who)
+      await plantSurvivor(world, who)
       await expect(partial(who)).rejects.toMatchObject({ code: 'survivors_found' })
       await expect(partial(who)).rejects.toMatchObject({ code: 'survivors_found' })
       expect(await kinds(who)).toEqual(['received', 'partial, withdrawn', 'supersession'])
       const [, , withdrawal] = await listCertificates(world.postgres, who.requestId)
-      const bytes = (await getObject(world.s3, 'log', certificateKey(withdrawal!.digest)))!
-      expect(parseCertificate(parseCanonicalJson(bytes))).toMatchObject({
+      expect((await readLogged(world, withdrawal!.digest)).certificate).toMatchObject({
         supersedes: first.digest,
         reason: 'survivor-found',
       })
@@ -254,11 +222,11 @@ describe('no partial certificate, and no leaf, for', () => {
     async () => {
       const who = await world.person()
       await world.erase(who, ['s3/archive'])
-      await note(who, ['s3/archive'])
+      await noteAway(world, who, ['s3/archive'])
       await refused(who, 'store_answers')
       // Nor beside one that is really away.
       const other = await withoutClickHouse()
-      await note(other, ['s3/exports'])
+      await noteAway(world, other, ['s3/exports'])
       await refused(other, 'store_answers')
     },
     LIMIT_MS,
@@ -268,7 +236,7 @@ describe('no partial certificate, and no leaf, for', () => {
     'an erasure that left something in a store that answers',
     async () => {
       const who = await withoutClickHouse()
-      await plantSurvivor(who)
+      await plantSurvivor(world, who)
       await refused(who, 'survivors_found')
     },
     LIMIT_MS,
@@ -297,8 +265,8 @@ describe('no partial certificate, and no leaf, for', () => {
     'a hold that is over, beside one that stands',
     async () => {
       const who = await withoutClickHouse()
-      await hold(who, Date.now() + 86_400_000)
-      const over = await hold(who, Date.now())
+      await holdEmail(world, who, Date.now() + 86_400_000)
+      const over = await holdEmail(world, who, Date.now())
       await refused(who, 'hold_over')
       await endHold(world.postgres, over)
       const { certificate } = await read((await partial(who)).digest)
@@ -316,31 +284,6 @@ describe('no partial certificate, and no leaf, for', () => {
       const identifiers = [{ label: 'email' as const, value: 'someone.else@example.com' }]
       await writeSealed(world.edge.deps, who.requestId, { ...sealed, identifiers })
       await refused(who, 'evidence_missing')
-    },
-    LIMIT_MS,
-  )
-})
-
-describe('a certificate of the whole', () => {
-  test(
-    'is refused while a hold is over and not released; signed before, it is given again after the hold has ended',
-    async () => {
-      const who = await world.person()
-      await world.erase(who)
-      await world.destroyKeys(who)
-      const whole = () => verifier().certify({ ...about(who), kind: 'certificate' })
-      const holdId = await hold(who, Date.now() + 86_400_000)
-      const first = await whole()
-      await world.postgres.query('end_hold_now', 'UPDATE legal_holds SET until = now() WHERE hold_id = $1', [
-        holdId,
-      ])
-      expect(await whole()).toEqual(first)
-      expect(await kinds(who)).toEqual(['received', 'certificate'])
-
-      await verifier().supersede({ ...about(who), reason: 'hold-released' })
-      await expect(whole()).rejects.toMatchObject({ code: 'hold_over' })
-      await endHold(world.postgres, holdId)
-      expect((await whole()).digest).not.toBe(first.digest)
     },
     LIMIT_MS,
   )

@@ -1,21 +1,19 @@
-import { parseCanonicalJson } from '../../certificates/canonical-json.ts'
-import { parseCertificate } from '../../certificates/read-certificate.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Certificate } from '../../schemas/certificate.ts'
-import type { VerifierActivities } from '../../schemas/erasure.ts'
+import type { Survivors, VerifierActivities } from '../../schemas/erasure.ts'
 import { REFUSAL_REASONS } from '../../schemas/erasure-messages.ts'
 import type { AppendLeaf } from './append-leaf.ts'
-import { certifyPartial, partialStands, withdrawPartial } from './certify-partial.ts'
+import { certifyPartial, partialStands } from './certify-partial.ts'
 import { requireNothing } from './findings.ts'
 import { type HorizonDeps, listHorizons } from './horizons.ts'
 import type { Purpose } from './kafka-horizons.ts'
-import { type LoggedStatement, readStatementFile, readStatements } from './logged-statements.ts'
+import { type LoggedStatement, readCertificate, readStatements } from './logged-statements.ts'
 import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
 import { daysOf } from './look-into-aggregates.ts'
 import { lookWhereReachable } from './look-where-reachable.ts'
 import { type OpenRequest, readOpenRequest } from './observation.ts'
 import { observeClosure } from './observe-closure.ts'
-import { readEvidence, toTime } from './read-evidence.ts'
+import { isHeldStill, readEvidence, toTime } from './read-evidence.ts'
 import { shareLooks } from './share-looks.ts'
 import {
   aboutSubject,
@@ -27,6 +25,7 @@ import {
   statement,
   supersessionBody,
 } from './statements.ts'
+import { withdraw, withdrawUntrue } from './withdraw-certificate.ts'
 
 export interface VerifierDeps extends LookDeps, HorizonDeps, Issuer {
   append: AppendLeaf
@@ -48,8 +47,8 @@ const WINDOW_MS = 200
  * the stores, for whom it has itself found to be the person, and `certify` looks again before it signs.
  */
 export function createVerifierActivities(deps: VerifierDeps): VerifierActivities {
-  const look = shareLooks(WINDOW_MS, (ids) => lookForSurvivors(deps, ids))
-  const lookAtKeys = shareLooks(WINDOW_MS, (ids) => lookForKeys(deps, ids))
+  const look = createLook(deps, lookForSurvivors)
+  const lookAtKeys = createLook(deps, lookForKeys)
   const lookAround = shareLooks(WINDOW_MS, (ids) => lookWhereReachable(deps, ids))
   const days = shareLooks(WINDOW_MS, async (tokens) => {
     const found = await daysOf(deps.clickhouse, tokens)
@@ -94,8 +93,7 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
     async certifyPartial({ requestId }) {
       const request = await readOpenRequest(deps, requestId)
       requireSamePerson(request, await receivedStatement(deps, requestId))
-      const partial = { ...deps, readStatement: readStatement.bind(null, deps) }
-      return await certifyPartial(partial, request, await lookAround(requestId))
+      return await certifyPartial(deps, request, await lookAround(requestId))
     },
 
     async refuse({ requestId, article, reason }) {
@@ -138,6 +136,16 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
   }
 }
 
+/** Shared by those who come together. A certificate that a look shows to be wrong stands no longer, whatever the look was for. */
+function createLook(deps: VerifierDeps, lookFor: typeof lookForKeys) {
+  const share = shareLooks(WINDOW_MS, (ids) => lookFor(deps, ids))
+  return async (requestId: string): Promise<Survivors> => {
+    const seen = await share(requestId)
+    await withdrawUntrue(deps, requestId, seen)
+    return seen
+  }
+}
+
 function receivedBody(deps: Issuer, request: OpenRequest, history: readonly LoggedStatement[]) {
   const made = statement(deps, history)
   const deadline = toTime(Math.max(request.dueAt.getTime(), deps.now()))
@@ -145,16 +153,19 @@ function receivedBody(deps: Issuer, request: OpenRequest, history: readonly Logg
 }
 
 async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
-  // Signed before, and the saga did not hear of it: it holds as of its date, though what it names as held may be over since.
-  const signed = standing(await readStatements(deps.postgres, [request.requestId]))
-  if (signed && signed.kind !== 'partial') return signed
+  const { requestId } = request
+  const signed = standing(await readStatements(deps.postgres, [requestId]))
+  const isWhole = signed !== undefined && signed.kind !== 'partial'
+  // Signed before, and the saga did not hear of it, or was terminated since: perhaps between the release of a hold and the
+  // withdrawal of the certificate that names it.
+  if (isWhole && (await isHeldStill(deps.postgres, requestId, signed))) return signed
   const nowMs = deps.now()
   const receipts = await readEvidence(deps.postgres, request, nowMs)
   const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })
-  // Every store was reached: what was said in the meantime does not hold any more.
-  await withdrawPartial(deps, request.requestId, 'replaced')
+  // What was said in the meantime does not hold any more: every store was reached, or what was held is erased.
+  if (signed) await withdraw(deps, requestId, signed, isWhole ? 'hold-released' : 'replaced')
   return await deps.append({
-    requestId: request.requestId,
+    requestId,
     decide(history) {
       const current = standing(history)
       if (current?.kind === 'partial') throw partialStands()
@@ -194,21 +205,13 @@ async function pendingHorizons(deps: VerifierDeps, request: OpenRequest, purpose
 }
 
 async function standingStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {
-  return await readStatement(deps, standing(await readStatements(deps.postgres, [requestId])))
+  return await readCertificate(deps.postgres, standing(await readStatements(deps.postgres, [requestId])))
 }
 
 async function receivedStatement(deps: VerifierDeps, requestId: string): Promise<Certificate | undefined> {
   const history = await readStatements(deps.postgres, [requestId])
-  return await readStatement(
-    deps,
+  return await readCertificate(
+    deps.postgres,
     history.find(({ kind }) => kind === 'received'),
   )
-}
-
-async function readStatement(
-  deps: VerifierDeps,
-  logged: LoggedStatement | undefined,
-): Promise<Certificate | undefined> {
-  const bytes = logged && (await readStatementFile(deps.postgres, logged.digest))
-  return bytes && parseCertificate(parseCanonicalJson(bytes))
 }

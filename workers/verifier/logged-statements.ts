@@ -1,5 +1,7 @@
+import { parseCanonicalJson } from '../../certificates/canonical-json.ts'
+import { parseCertificate } from '../../certificates/read-certificate.ts'
 import type { Postgres } from '../../postgres/client.ts'
-import type { Certificate, CertificateKind } from '../../schemas/certificate.ts'
+import type { Certificate, CertificateKind, Receipt } from '../../schemas/certificate.ts'
 
 /** A statement that the log holds. */
 export interface LoggedStatement {
@@ -51,6 +53,21 @@ export async function readStatementFile(postgres: Postgres, digest: string): Pro
     [digest],
   )
   return rows[0]?.file
+}
+
+/** What a statement says; undefined where there is none. */
+export async function readCertificate(
+  postgres: Postgres,
+  logged: LoggedStatement | undefined,
+): Promise<Certificate | undefined> {
+  const bytes = logged && (await readStatementFile(postgres, logged.digest))
+  return bytes && parseCertificate(parseCanonicalJson(bytes))
+}
+
+/** Names of the stores of which a certificate says this. */
+export function storesWith(wanted: Receipt['outcome'], certificate: Certificate | undefined): string[] {
+  if (!certificate || !('receipts' in certificate)) return []
+  return certificate.receipts.flatMap(({ outcome, store }) => (outcome === wanted ? store : []))
 }
 
 /** Index and digest of every statement in the table, in the log's order. */

@@ -6,6 +6,7 @@ import type { Receipt } from '../../schemas/certificate.ts'
 import { DATA_MAP } from '../../schemas/data-map.ts'
 import { thisStoreAnswers } from '../../schemas/erasure-messages.ts'
 import { planStores } from '../../schemas/erasure-plan.ts'
+import { type LoggedStatement, readCertificate, storesWith } from './logged-statements.ts'
 import type { OpenRequest } from './observation.ts'
 
 export interface ReceiptRow {
@@ -65,14 +66,33 @@ export async function readEvidence(
       `SELECT store, outcome, method, at, ids, evidence FROM erasure_receipts WHERE request_id = $1 ORDER BY store`,
       [request.requestId],
     ),
-    postgres.query<HoldRow>(
-      'verifier_holds',
-      `SELECT hold_id, fields, article, until FROM legal_holds
-       WHERE request_id = $1 AND released_at IS NULL AND sealed IS NOT NULL ORDER BY hold_id`,
-      [request.requestId],
-    ),
+    readHolds(postgres, request.requestId),
   ])
   return buildReceipts({ rows, holds }, request, nowMs, reached)
+}
+
+async function readHolds(postgres: Postgres, requestId: string): Promise<HoldRow[]> {
+  return await postgres.query<HoldRow>(
+    'verifier_holds',
+    `SELECT hold_id, fields, article, until FROM legal_holds
+     WHERE request_id = $1 AND released_at IS NULL AND sealed IS NOT NULL ORDER BY hold_id`,
+    [requestId],
+  )
+}
+
+/**
+ * Whether all that a certificate names as held is held still. Dates are not asked: signed before a hold's date, it holds as of its
+ * own until the hold is released.
+ */
+export async function isHeldStill(
+  postgres: Postgres,
+  requestId: string,
+  signed: LoggedStatement,
+): Promise<boolean> {
+  const named = storesWith('retained', await readCertificate(postgres, signed))
+  if (named.length === 0) return true
+  const held = (await readHolds(postgres, requestId)).map(storeOfHold)
+  return named.every((store) => held.includes(store))
 }
 
 /** Pure: no store of the data map is left out, and none says more than the verifier has seen. */
@@ -154,11 +174,15 @@ function keyReceipt({ observed }: OpenRequest, nowMs: number): Receipt {
   return { outcome: 'erased', store: 'keyring', method, at: toTime(nowMs), evidence: { hash, ids } }
 }
 
+function storeOfHold({ hold_id }: Pick<HoldRow, 'hold_id'>): string {
+  return `postgres/legal_holds/${hold_id}`
+}
+
 function toRetained({ hold_id, fields, article, until }: HoldRow, nowMs: number): Receipt {
   if (until.getTime() <= nowMs + 1_000) throw new EbbError('hold_over', 'a hold is over and not released yet')
   return {
     outcome: 'retained',
-    store: `postgres/legal_holds/${hold_id}`,
+    store: storeOfHold({ hold_id }),
     what: `fields ${fields.join(', ')}`.slice(0, 300),
     article,
     until: toTime(until.getTime()),

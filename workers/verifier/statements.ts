@@ -62,6 +62,8 @@ export function standing(history: readonly LoggedStatement[]): LoggedStatement |
   )
 }
 
+export type WithdrawalReason = Extract<CertificateBody, { kind: 'supersession' }>['reason']
+
 export function certificateBody(
   issuer: Issuer,
   request: OpenRequest,
@@ -87,7 +89,7 @@ export function supersessionBody(
   issuer: Issuer,
   history: readonly LoggedStatement[],
   withdrawn: LoggedStatement,
-  about: { request: string; reason: Extract<CertificateBody, { kind: 'supersession' }>['reason'] },
+  about: { request: string; reason: WithdrawalReason },
 ): StatementBody {
   return { ...statement(issuer, history), ...about, kind: 'supersession', supersedes: withdrawn.digest }
 }
