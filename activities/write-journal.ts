@@ -1,4 +1,4 @@
-import { readRequest } from '../postgres/privacy-requests.ts'
+import { readRequest, setState } from '../postgres/privacy-requests.ts'
 import { type RequestDeps, readSealed } from '../postgres/sealed-requests.ts'
 import type { S3 } from '../s3/client.ts'
 import { type JournalSealer, writeJournalEntry } from '../s3/journal.ts'
@@ -11,11 +11,15 @@ export interface WriteJournalDeps extends RequestDeps {
   now(): number
 }
 
-/** Writes down, before anything is destroyed, what a restore of an older copy must erase again. */
+/**
+ * Writes down, before anything is destroyed, what a restore of an older copy must erase again. The state goes first: were the saga
+ * terminated in between and started again, nobody could take back what a restore would erase.
+ */
 export function createWriteJournal(deps: WriteJournalDeps): ErasureActivities['writeJournal'] {
   return async ({ requestId }) => {
     const { app } = await readRequest(deps.postgres, requestId)
     const { handles, subjects } = await readSealed(deps, requestId)
+    await setState(deps.postgres, requestId, 'erasing')
     await writeJournalEntry(deps.s3, deps.sealer, {
       version: 1,
       requestId,

@@ -119,7 +119,8 @@ function fromRow(row: RequestRow): PrivacyRequest {
 }
 
 /**
- * Moves a request to a state; repeating it changes nothing, and a request that has ended stays as it ended. From the
+ * Moves a request to a state; repeating it changes nothing, and a request that has ended stays as it ended. One that is past the
+ * journal never is merely `blocked` again: a saga that is started again learns so that nothing can be taken back. From the
  * first certificate on, the same person may ask anew: no duplicate joins any more.
  */
 export async function setState(
@@ -136,7 +137,8 @@ export async function setState(
        certified_at = CASE WHEN $2 IN ('certified', 'held') THEN COALESCE(certified_at, now()) ELSE certified_at END,
        closed_at = CASE WHEN $2 IN ('closed', 'cancelled', 'refused') THEN COALESCE(closed_at, now()) ELSE closed_at END,
        blinds = CASE WHEN $2 IN ('certified', 'held', 'closed', 'cancelled', 'refused') THEN '{}' ELSE blinds END
-     WHERE request_id = $1 AND state NOT IN ('closed', 'cancelled', 'refused')`,
+     WHERE request_id = $1 AND state NOT IN ('closed', 'cancelled', 'refused')
+       AND ($2 <> 'blocked' OR state IN ('received', 'blocked'))`,
     [requestId, state, detail.store ?? null, detail.article ?? null],
   )
 }

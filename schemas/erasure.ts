@@ -108,6 +108,8 @@ export interface OpenedRequest {
   dueMs: number
   /** Of earlier runs of the saga, which somebody terminated; released ones too. Older histories do not have them. */
   holds?: KnownHold[]
+  /** Whether an earlier run has begun the journal: something may be destroyed, and nothing can be taken back. */
+  onlyForward?: boolean
 }
 
 /** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */
@@ -190,12 +192,17 @@ export interface VerifierActivities {
   logReceived(input: { requestId: string }): Promise<{ logIndex: number }>
   /** The verifier's own closure, taken before anything is erased. */
   observeClosure(input: { requestId: string }): Promise<{ subjects: number }>
+  /** A certificate that stands and calls a store erased in which something is found is withdrawn at once. */
   verifyAbsence(input: { requestId: string }): Promise<Survivors>
   verifyKeysGone(input: { requestId: string }): Promise<Survivors>
-  /** Signs and logs. Refuses with `survivors_found` or `keys_remain` unless its own last look found nothing; with `hold_over` while something is held past its day. */
+  /**
+   * Signs and logs. Refuses with `survivors_found` or `keys_remain` unless its own last look found nothing; with `hold_over` while
+   * something is held past its day. Asked again, it gives the same one, unless that names as held what is released.
+   * @param input.kind `held`: a certificate that names what is held
+   */
   certify(input: {
     requestId: string
-    kind: 'certificate' | 'partial' | 'closed'
+    kind: 'certificate' | 'held' | 'closed'
   }): Promise<{ digest: string; logIndex: number }>
   /**
    * While a store is out of reach: looks into all the others itself, then signs and logs what is erased and what was not reached.

@@ -110,6 +110,14 @@ const SAGAS: Record<string, Scenario> = {
     requestId: id(11),
     script: { dueMs: 60_000, blocked: [[], ...Array(4).fill(['keyring'])] },
   },
+  // Its cancellation comes before it has read its request (the worker hears of it after eight seconds), and is decided afterwards.
+  'erasure-cancelled-early': {
+    requestId: id(12),
+    script: { graceMs: HOUR_MS, failures: { openRequest: { times: 4, code: 'postgres_unavailable' } } },
+    async meanwhile(saga) {
+      await saga.executeUpdate('cancel')
+    },
+  },
   'erasure-retries': {
     requestId: id(6),
     script: {

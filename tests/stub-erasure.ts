@@ -70,6 +70,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   let startedMs = 0
   /** As Postgres has them: they outlive a run of the saga. */
   const holds = new Map<string, { untilMs: number; released: boolean }>()
+  let onlyForward = false
   const standingHolds = () => [...holds].filter(([, { released }]) => !released)
   const blocked = [...(script.blocked ?? [])]
   const batches = [...(script.batches ?? [])]
@@ -84,6 +85,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         graceUntilMs: startedMs + (script.graceMs ?? 0),
         dueMs: startedMs + (script.dueMs ?? 86_400_000),
         holds: [...holds].map(([holdId, hold]) => ({ holdId, ...hold })),
+        onlyForward,
       }
     },
     async blockSubjects() {
@@ -112,6 +114,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       holds.get(holdId)!.released = true
     },
     async writeJournal() {
+      onlyForward = true
       call('writeJournal')
     },
     async enqueue({ requestId, stage: of }) {

@@ -4,6 +4,7 @@ import {
   condition,
   defineSignal,
   defineUpdate,
+  patched,
   setHandler,
   uuid4,
 } from '@temporalio/workflow'
@@ -42,13 +43,15 @@ export interface Desk {
   certifyPartial(): Promise<PartialCertificate>
   /** Last word of the batch on each stage; taken away when the request is put in line. */
   batchDone: Map<ErasureStage, BatchDone>
+  /** The request has been read. @param onlyForward nothing can be taken back: an earlier run may have destroyed something */
+  open(onlyForward: boolean): void
   /** From here on nothing can be taken back: waits for Updates under way, and refuses later ones. */
   close(): Promise<void>
 }
 
 /** Each Update is validated before it enters the history: one that is refused leaves no trace in it. */
 export function openDesk(requestId: string, track: ErasureTracker): Desk {
-  let open = true
+  let access: 'unopened' | 'open' | 'closed' = 'unopened'
   const desk: Desk = {
     ending: null,
     holds: new Map(),
@@ -56,14 +59,23 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     roundsBlocked: 0,
     certifyPartial: createPartialCertifier(requestId, track),
     batchDone: new Map(),
+    open(onlyForward) {
+      access = onlyForward ? 'closed' : 'open'
+    },
     async close() {
-      open = false
+      access = 'closed'
       await condition(allHandlersFinished)
     },
   }
   const requireOpen = () => {
-    if (!open || desk.ending)
+    if (access === 'closed' || desk.ending)
       refuse('too_late', 'the request has gone past the point where this can be asked')
+  }
+  /** An Update may come before this run knows what an earlier one has begun: it is decided afterwards. Older runs decided at once. */
+  const isEarly = () => access === 'unopened' && patched('decided-once-opened')
+  const untilOpened = async () => {
+    await condition(() => access !== 'unopened')
+    requireOpen()
   }
   const requireHold = ({ holdId }: { holdId: string }) => {
     if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
@@ -74,14 +86,16 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
 
   setHandler(
     cancelUpdate,
-    () => {
+    async () => {
+      if (isEarly()) await untilOpened()
       desk.ending = { outcome: 'cancelled' }
     },
     { validator: requireOpen, description: 'Ends the request while nothing is destroyed yet.' },
   )
   setHandler(
     refuseUpdate,
-    (refusal) => {
+    async (refusal) => {
+      if (isEarly()) await untilOpened()
       desk.ending = { outcome: 'refused', article: refusal.article, reason: refusal.reason }
     },
     {
@@ -96,6 +110,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   setHandler(
     placeHoldUpdate,
     async (wish) => {
+      if (isEarly()) await untilOpened()
       const holdId = uuid4()
       await brief.placeHold({ requestId, holdId, ...wish })
       desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })

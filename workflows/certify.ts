@@ -8,7 +8,7 @@ export type Verdict = 'signed' | 'survivors' | 'hold_over'
 export async function certify(
   { requestId, track }: Saga,
   verifier: Verifier,
-  kind: 'certificate' | 'partial' | 'closed',
+  kind: 'certificate' | 'held' | 'closed',
 ): Promise<Verdict> {
   try {
     const made = await track.step(

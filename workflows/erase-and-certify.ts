@@ -3,12 +3,12 @@ import { repeatUntilGone, type Saga, unblock, waitBlocked } from './erase-until-
 import type { Verifier } from './erasure-activities.ts'
 import { releaseEndedHolds } from './hold-fields.ts'
 
-type Kind = 'certificate' | 'partial'
+type Kind = 'certificate' | 'held'
 
 /**
  * Repeats erasure and destruction until the verifier signs: its own last look has the last word. A hold whose date passes
  * meanwhile (a store was away) is released here, and what it held is erased with the rest.
- * @returns `partial` where something is held still
+ * @returns `held` where something is held still
  */
 export async function eraseAndCertify(saga: Saga, verifier: Verifier, asked: Kind): Promise<Kind> {
   const about = [{ requestId: saga.requestId }] as [{ requestId: string }]
@@ -35,7 +35,7 @@ export async function eraseAndCertify(saga: Saga, verifier: Verifier, asked: Kin
     }
     if (verdict === 'hold_over' && saga.desk.holds.size > 0) {
       await releaseEndedHolds(saga)
-      kind = saga.desk.holds.size > 0 ? 'partial' : 'certificate'
+      kind = saga.desk.holds.size > 0 ? 'held' : 'certificate'
       continue
     }
     await waitBlocked(saga, 'verifier', { attempt, survives: true })

@@ -27,9 +27,10 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   const about = [{ requestId }] as [{ requestId: string }]
 
   // 1. What was asked, and by when. From here on the clock runs.
-  const { app, dueMs, graceUntilMs, holds } = await brief.openRequest({ requestId })
+  const { app, dueMs, graceUntilMs, holds, onlyForward } = await brief.openRequest({ requestId })
   track.opened(app, dueMs)
   recallHolds(saga, holds ?? [])
+  desk.open(onlyForward ?? false)
   const deadline = watchDeadline(saga, dueMs)
 
   // 2. Block at once; the log's leaf "request received" is written meanwhile.
@@ -77,17 +78,17 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   await brief.setState({ requestId, state: 'erasing' })
 
   // 8. Erase, verify, destroy the keys, verify, certify. A survivor stops the certificate.
-  const first = await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')
+  const first = await eraseAndCertify(saga, verifier, held ? 'held' : 'certificate')
   deadline.cancel()
 
   // 9. The block becomes a cutoff in time: who returns is a new subject.
   await steps.liftBlock.executeWithOptions({ summary: 'The block becomes a cutoff' }, about)
-  await reach(saga, first === 'partial' ? 'held' : 'certified')
+  await reach(saga, first === 'held' ? 'held' : 'certified')
 
   // 10. A hold ends by itself, or by an officer; what it held is erased without a human.
-  if (first === 'partial') {
+  if (first === 'held') {
     await awaitHolds(saga)
-    await verifier.supersede.executeWithOptions({ summary: 'The partial certificate is withdrawn' }, [
+    await verifier.supersede.executeWithOptions({ summary: 'The certificate that names it is withdrawn' }, [
       { requestId, reason: 'hold-released' },
     ])
     await eraseAndCertify(saga, verifier, 'certificate')

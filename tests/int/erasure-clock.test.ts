@@ -1,16 +1,11 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
-import { WorkflowUpdateFailedError } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ErasureStatus, PartialCertificate } from '../../schemas/erasure.ts'
 import { blockedStoreAttribute, overdueAttribute } from '../../workflows/track-erasure.ts'
 import { stageAttribute } from '../../workflows/track-progress.ts'
 import { type ErasureClock, type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
+import { CLOSED, DAY, HOUR, hoursOf, mainLine, placeHold, refusal, untilStage } from '../saga-steps.ts'
 import type { ErasureScript } from '../stub-erasure.ts'
 import { startWorkflowClock, type WorkflowClock } from '../workflow-clock.ts'
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 
 let clock: WorkflowClock
 beforeAll(async () => {
@@ -30,8 +25,6 @@ const FIRST_CERTIFICATE = [
   'liftBlock',
   'setState:certified',
 ]
-const CLOSED = ['verifyHorizons', 'withdrawStates', 'verifyHorizons', 'certify:closed', 'closeRequest']
-
 /** Runs a saga to its end and gives its calls, and hours on its clock. */
 async function runSaga(script: ErasureScript, meanwhile?: (saga: SagaHandle) => Promise<void>) {
   return await withErasureWorkers(clock, script, async (erasure) => {
@@ -40,35 +33,6 @@ async function runSaga(script: ErasureScript, meanwhile?: (saga: SagaHandle) => 
     const result = await saga.result()
     return { result, hours: await hoursOf(saga), saga, journal: erasure.journal }
   })
-}
-
-async function hoursOf(saga: SagaHandle): Promise<number> {
-  const { startTime, closeTime } = await saga.describe()
-  return (closeTime!.getTime() - startTime.getTime()) / HOUR
-}
-
-/** Journal without what runs beside the main line. */
-function mainLine(journal: string[]): string[] {
-  return journal.filter((call) => call !== 'logReceived')
-}
-
-async function untilStage(saga: SagaHandle, stage: RegExp): Promise<ErasureStatus> {
-  for (let tries = 0; tries < 200; tries++) {
-    const status = await saga.query<ErasureStatus>('status').catch(() => undefined)
-    if (status && stage.test(status.stage)) return status
-    await pause(25)
-  }
-  throw new Error(`the saga never came to ${stage}`)
-}
-
-/** Code of a refused Update. */
-async function refusal(update: Promise<unknown>): Promise<string> {
-  const error = await update.then(
-    () => new Error('it was accepted'),
-    (reason) => reason,
-  )
-  if (!(error instanceof WorkflowUpdateFailedError)) throw error
-  return (error.cause as Error & { type: string }).type
 }
 
 describe('an erasure', () => {
@@ -172,12 +136,7 @@ describe('grace', () => {
 })
 
 describe('a hold', () => {
-  const place = async (saga: SagaHandle, forMs: number) => {
-    await untilStage(saga, /grace/)
-    const untilMs = (await clock.environment.currentTimeMs()) + forMs
-    const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
-    return (await saga.executeUpdate('placeHold', { args: [wish] })) as string
-  }
+  const place = (saga: SagaHandle, forMs: number) => placeHold(clock, saga, forMs)
 
   it('of a year ends by itself, and what it held is erased', async () => {
     const { journal, result, hours } = await runSaga({ graceMs: HOUR }, async (saga) => {
@@ -186,8 +145,8 @@ describe('a hold', () => {
     expect(hours / 24).toBeGreaterThan(364)
     expect(result.state).toBe('closed')
     const line = mainLine(journal)
-    expect(line.slice(line.indexOf('certify:partial'))).toEqual([
-      'certify:partial',
+    expect(line.slice(line.indexOf('certify:held'))).toEqual([
+      'certify:held',
       'liftBlock',
       'setState:held',
       'releaseHold',
@@ -222,7 +181,7 @@ describe('a hold', () => {
     const AGAIN = ['enqueue:erase', 'verifyAbsence', 'enqueue:destroy', 'verifyKeysGone']
     const fromFirstTry = (journal: string[]) => {
       const line = mainLine(journal)
-      return line.slice(line.indexOf('certify:partial'))
+      return line.slice(line.indexOf('certify:held'))
     }
 
     it('is released, what it held is erased, and the whole is certified at once', async () => {
@@ -237,7 +196,7 @@ describe('a hold', () => {
         },
       )
       expect(fromFirstTry(journal)).toEqual([
-        'certify:partial',
+        'certify:held',
         'releaseHold',
         ...AGAIN,
         'certify:certificate',
@@ -262,10 +221,10 @@ describe('a hold', () => {
         },
       )
       expect(fromFirstTry(journal)).toEqual([
-        'certify:partial',
+        'certify:held',
         'releaseHold',
         ...AGAIN,
-        'certify:partial',
+        'certify:held',
         'liftBlock',
         'setState:held',
         'releaseHold',
@@ -283,7 +242,7 @@ describe('a hold', () => {
         place(saga, 2 * HOUR).then(() => undefined),
       )
       expect(fromFirstTry(journal)).toEqual([
-        'certify:partial',
+        'certify:held',
         'releaseHold',
         ...AGAIN,
         'certify:certificate',
@@ -301,100 +260,6 @@ describe('a hold', () => {
       expect(journal.filter((call) => call === 'setState:stuck verifier')).toHaveLength(1)
       expect(journal.filter((call) => call === 'certify:certificate')).toHaveLength(3)
       expect(hours * 3_600).toBeGreaterThan(29)
-    })
-  })
-
-  describe('of a saga that somebody terminated, when it is started again', () => {
-    /** Runs a saga until `meanwhile` is over, terminates it, and gives what its second run does. */
-    async function runTwice(
-      script: ErasureScript,
-      meanwhile: (saga: SagaHandle) => Promise<void>,
-      after: (saga: SagaHandle) => Promise<void> = async () => undefined,
-      awayMs = 1_000,
-    ) {
-      return await withErasureWorkers(clock, script, async ({ startSaga, journal }) => {
-        const requestId = randomUUID()
-        const first = await startSaga(requestId)
-        await meanwhile(first)
-        await first.terminate()
-        await clock.environment.sleep(awayMs)
-        const calls = journal.length
-        const second = await startSaga(requestId)
-        await after(second)
-        const { state } = await second.result()
-        expect(state).toBe('closed')
-        return { line: mainLine(journal.slice(calls)), hours: await hoursOf(second) }
-      })
-    }
-    const ERASED = ['enqueue:erase', 'verifyAbsence', 'enqueue:destroy', 'verifyKeysGone']
-    const HELD = [
-      'sealHolds',
-      'observeClosure',
-      'writeJournal',
-      'setState:erasing',
-      ...ERASED,
-      'certify:partial',
-      'liftBlock',
-      'setState:held',
-      'releaseHold',
-      'supersede:hold-released',
-      ...ERASED,
-      'certify:certificate',
-      'setState:certified',
-      ...CLOSED,
-    ]
-    const fromSealing = (line: string[]) => line.slice(line.indexOf('sealHolds'))
-
-    it('before anything was sealed, is sealed before anything is destroyed, and ends at its date', async () => {
-      const { line, hours } = await runTwice({ graceMs: HOUR }, async (saga) => {
-        await place(saga, 365 * DAY)
-      })
-      expect(fromSealing(line)).toEqual(HELD)
-      expect(hours / 24).toBeGreaterThan(364)
-    })
-
-    it('while it stood sealed, still stands, and an officer can release it', async () => {
-      let holdId = ''
-      const { line, hours } = await runTwice(
-        { graceMs: HOUR },
-        async (saga) => {
-          holdId = await place(saga, 365 * DAY)
-          await clock.environment.sleep('3h')
-          await untilStage(saga, /held by law/)
-        },
-        async (saga) => {
-          await clock.environment.sleep('3h')
-          await untilStage(saga, /held by law/)
-          await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
-        },
-      )
-      expect(fromSealing(line)).toEqual(HELD)
-      expect(hours / 24).toBeLessThan(10)
-    })
-
-    it('and over by then, is released, and what it held is erased before the certificate', async () => {
-      const { line, hours } = await runTwice(
-        { graceMs: HOUR, dueMs: 30 * DAY, blocked: Array(24).fill(['s3/archive']) },
-        async (saga) => {
-          await place(saga, 2 * DAY)
-          await clock.environment.sleep('1d')
-          await untilStage(saga, /cannot be reached/)
-        },
-        undefined,
-        3 * DAY,
-      )
-      expect(line).toContain('sealHolds')
-      expect(line.slice(line.indexOf('certify:partial'))).toEqual([
-        'certify:partial',
-        'releaseHold',
-        ...ERASED,
-        'certify:certificate',
-        'liftBlock',
-        'setState:certified',
-        ...CLOSED,
-      ])
-      expect(line).not.toContain('setState:stuck verifier')
-      expect(hours / 24).toBeLessThan(5)
     })
   })
 

@@ -85,7 +85,7 @@ const EDITS: Record<string, Edit> = {
     replace: [
       [
         '  // 7. Journal: what',
-        "  await eraseAndCertify(saga, verifier, held ? 'partial' : 'certificate')\n  // 7. Journal: what",
+        "  await eraseAndCertify(saga, verifier, held ? 'held' : 'certificate')\n  // 7. Journal: what",
       ],
     ],
     history: 'erasure-closed',

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto'
+import { WithStartWorkflowOperation } from '@temporalio/client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { erasureStart } from '../../schemas/erasure-messages.ts'
+import type { eraseSubject } from '../../workflows/index.ts'
+import { type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
+import { CLOSED, DAY, HOUR, hoursOf, mainLine, placeHold, refusal, untilStage } from '../saga-steps.ts'
+import type { ErasureScript } from '../stub-erasure.ts'
+import { startWorkflowClock, type WorkflowClock } from '../workflow-clock.ts'
+
+// A saga that somebody terminated, and that is started again for the same request.
+let clock: WorkflowClock
+beforeAll(async () => {
+  clock = await startWorkflowClock()
+})
+afterAll(() => clock?.close())
+
+/** Runs a saga until `meanwhile` is over, terminates it, and gives what its second run does. */
+async function runTwice(
+  script: ErasureScript,
+  meanwhile: (saga: SagaHandle) => Promise<unknown>,
+  after: (saga: SagaHandle) => Promise<void> = async () => undefined,
+  awayMs = 1_000,
+) {
+  return await withErasureWorkers(clock, script, async ({ startSaga, journal }) => {
+    const requestId = randomUUID()
+    const first = await startSaga(requestId)
+    await meanwhile(first)
+    await first.terminate()
+    await clock.environment.sleep(awayMs)
+    const calls = journal.length
+    const second = await startSaga(requestId)
+    await after(second)
+    const { state } = await second.result()
+    return { state, line: mainLine(journal.slice(calls)), hours: await hoursOf(second) }
+  })
+}
+
+describe('a hold of a saga that is started again', () => {
+  const place = (saga: SagaHandle, forMs: number) => placeHold(clock, saga, forMs)
+  const ERASED = ['enqueue:erase', 'verifyAbsence', 'enqueue:destroy', 'verifyKeysGone']
+  const HELD = [
+    'sealHolds',
+    'observeClosure',
+    'writeJournal',
+    'setState:erasing',
+    ...ERASED,
+    'certify:held',
+    'liftBlock',
+    'setState:held',
+    'releaseHold',
+    'supersede:hold-released',
+    ...ERASED,
+    'certify:certificate',
+    'setState:certified',
+    ...CLOSED,
+  ]
+  const fromSealing = (line: string[]) => line.slice(line.indexOf('sealHolds'))
+
+  it('before anything was sealed, is sealed before anything is destroyed, and ends at its date', async () => {
+    const { state, line, hours } = await runTwice({ graceMs: HOUR }, async (saga) => {
+      await place(saga, 365 * DAY)
+    })
+    expect(fromSealing(line)).toEqual(HELD)
+    expect(hours / 24).toBeGreaterThan(364)
+    expect(state).toBe('closed')
+  })
+
+  it('while it stood sealed, still stands, and an officer can release it', async () => {
+    let holdId = ''
+    const { state, line, hours } = await runTwice(
+      { graceMs: HOUR },
+      async (saga) => {
+        holdId = await place(saga, 365 * DAY)
+        await clock.environment.sleep('3h')
+        await untilStage(saga, /held by law/)
+      },
+      async (saga) => {
+        await clock.environment.sleep('3h')
+        await untilStage(saga, /held by law/)
+        await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
+      },
+    )
+    expect(fromSealing(line)).toEqual(HELD)
+    expect(hours / 24).toBeLessThan(10)
+    expect(state).toBe('closed')
+  })
+
+  it('and over by then, is released, and what it held is erased before the certificate', async () => {
+    const { state, line, hours } = await runTwice(
+      { graceMs: HOUR, dueMs: 30 * DAY, blocked: Array(24).fill(['s3/archive']) },
+      async (saga) => {
+        await place(saga, 2 * DAY)
+        await clock.environment.sleep('1d')
+        await untilStage(saga, /cannot be reached/)
+      },
+      undefined,
+      3 * DAY,
+    )
+    expect(line).toContain('sealHolds')
+    expect(line.slice(line.indexOf('certify:held'))).toEqual([
+      'certify:held',
+      'releaseHold',
+      ...ERASED,
+      'certify:certificate',
+      'liftBlock',
+      'setState:certified',
+      ...CLOSED,
+    ])
+    expect(line).not.toContain('setState:stuck verifier')
+    expect(hours / 24).toBeLessThan(5)
+    expect(state).toBe('closed')
+  })
+
+  it('and released, but still named by a certificate, is released once more; what is certified names nothing', async () => {
+    const failures: ErasureScript['failures'] = { supersede: { times: 99, code: 'log_unavailable' } }
+    const { state, line } = await runTwice(
+      { graceMs: HOUR, failures },
+      async (saga) => {
+        const holdId = await place(saga, 365 * DAY)
+        await clock.environment.sleep('3h')
+        await untilStage(saga, /held by law/)
+        await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
+        await clock.environment.sleep('10s')
+      },
+      async () => {
+        delete failures.supersede
+      },
+    )
+    const at = line.indexOf('releaseHold')
+    expect(line.slice(at, at + 2)).toEqual(['releaseHold', 'sealHolds'])
+    // The verifier withdraws it by itself: tests/int/standing-certificate.test.ts.
+    expect(line.slice(line.indexOf('certify:certificate'))).toEqual([
+      'certify:certificate',
+      'liftBlock',
+      'setState:certified',
+      ...CLOSED,
+    ])
+    expect(state).toBe('closed')
+  })
+})
+
+describe('what can be taken back of a saga that is started again', () => {
+  const asksOf = (saga: SagaHandle, nowMs: number) => ({
+    cancel: () => saga.executeUpdate('cancel'),
+    refuse: () =>
+      saga.executeUpdate('refuse', {
+        args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
+      }),
+    placeHold: () =>
+      saga.executeUpdate('placeHold', {
+        args: [
+          { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs: nowMs + 365 * DAY, placedBy: 'x' },
+        ],
+      }),
+  })
+  const untilDestroyed = async (saga: SagaHandle) => {
+    await clock.environment.sleep('3h')
+    await untilStage(saga, /expire/)
+  }
+
+  it.each(['cancel', 'refuse', 'placeHold'] as const)(
+    'is nothing once the journal was begun, not even in its first steps: %s',
+    async (name) => {
+      const { state, line } = await runTwice(
+        { graceMs: HOUR, horizons: { 's3/backups': 30 * DAY } },
+        untilDestroyed,
+        async (saga) => {
+          await untilStage(saga, /grace/)
+          const nowMs = await clock.environment.currentTimeMs()
+          expect(await refusal(asksOf(saga, nowMs)[name]())).toBe('too_late')
+        },
+      )
+      expect(line).not.toContain('cancelRequest:cancelled')
+      expect(state).toBe('closed')
+    },
+  )
+
+  it('is all of it while nothing is in the journal', async () => {
+    const { state, line } = await runTwice(
+      { graceMs: HOUR },
+      (saga) => untilStage(saga, /grace/),
+      async (saga) => {
+        await untilStage(saga, /grace/)
+        await saga.executeUpdate('cancel')
+      },
+    )
+    expect(line).not.toContain('writeJournal')
+    expect(state).toBe('cancelled')
+  })
+
+  /** Starts a saga with an Update that it gets before it has read its request. */
+  const cancelAtOnce = (requestId: string, taskQueue: string) =>
+    clock.environment.client.workflow.executeUpdateWithStart('cancel', {
+      startWorkflowOperation: new WithStartWorkflowOperation<typeof eraseSubject>(
+        'eraseSubject',
+        erasureStart(requestId, taskQueue),
+      ),
+    })
+
+  it('is decided when the request has been read, for whoever asks before', async () => {
+    const script = { graceMs: HOUR, horizons: { 's3/backups': 30 * DAY } }
+    await withErasureWorkers(clock, script, async ({ startSaga, taskQueue, journal }) => {
+      const [fresh, begun] = [randomUUID(), randomUUID()]
+      await cancelAtOnce(fresh, taskQueue)
+      expect(journal).not.toContain('writeJournal')
+
+      const saga = await startSaga(begun)
+      await untilDestroyed(saga)
+      await saga.terminate()
+      expect(await refusal(cancelAtOnce(begun, taskQueue))).toBe('too_late')
+    })
+  })
+})
