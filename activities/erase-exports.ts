@@ -4,13 +4,13 @@ import { objectReceipt } from '../s3/erase-evidence.ts'
 import { exportPrefix, exportPrefixOf } from '../s3/exports.ts'
 import { listVersions } from '../s3/list-versions.ts'
 import { listUnfinishedUploads } from '../s3/multipart-uploads.ts'
-import { purgePrefix } from '../s3/purge.ts'
+import { purgeKeys } from '../s3/purge.ts'
 import type { StoreEraser } from './store-eraser.ts'
 
 /**
  * Purges the files that were made for the people of a batch. A file whose name does not tell whose it is stops the erasure:
  * somebody put it there by hand, and nobody can say that it holds none of them.
- * Cost: one listing of the bucket; exports live for days.
+ * Cost: listings of the bucket, not one a person; exports live for days.
  */
 export function createExportsEraser(deps: { s3: S3; now(): number }): StoreEraser {
   return {
@@ -29,16 +29,12 @@ export function createExportsEraser(deps: { s3: S3; now(): number }): StoreErase
           `${strays.length} objects of exports are nobody's by their name`,
         )
       }
-      const found = new Set(
-        keys.map((key) => exportPrefixOf(key) ?? '').filter((prefix) => wanted.has(prefix)),
+      const { versions, uploads } = await purgeKeys(s3, 'exports', (key) =>
+        wanted.has(exportPrefixOf(key) ?? ''),
       )
-      const ids: string[] = []
-      for (const prefix of found) {
-        const { versions } = await purgePrefix(s3, 'exports', prefix)
-        // Version ids alone: a key holds a hash of the token.
-        ids.push(...versions.map((one) => one.versionId))
-      }
-      const method = found.size > 0 ? 'deleted' : 'nothing-held'
+      // Version ids alone: a key holds a hash of the token.
+      const ids = versions.map((one) => one.versionId)
+      const method = ids.length + uploads > 0 ? 'deleted' : 'nothing-held'
       return objectReceipt('s3/exports', method, { ids, looked: keys.length }, deps.now())
     },
   }

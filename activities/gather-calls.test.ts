@@ -37,4 +37,36 @@ describe('calls of one window', () => {
     await Promise.all([first, call(2)])
     expect(runs).toEqual([[1], [2]])
   })
+
+  it('that come while a run is under way are in one run, which waits for its end', async () => {
+    const runs: number[][] = []
+    let underWay = 0
+    const call = gatherCalls<number>(1, async (items) => {
+      underWay += 1
+      expect(underWay).toBe(1)
+      runs.push([...items])
+      await sleep(50)
+      underWay -= 1
+    })
+    const calls = [call(1)]
+    for (const item of [2, 3, 4]) {
+      await sleep(10)
+      calls.push(call(item))
+    }
+    await Promise.all(calls)
+    expect(runs).toEqual([[1], [2, 3, 4]])
+  })
+
+  it('are run after one that failed', async () => {
+    const call = gatherCalls<number>(1, async (items) => {
+      await sleep(20)
+      if (items.includes(1)) throw new Error('away')
+    })
+    const first = call(1)
+    await sleep(10)
+    await expect(Promise.allSettled([first, call(2)])).resolves.toMatchObject([
+      { status: 'rejected' },
+      { status: 'fulfilled' },
+    ])
+  })
 })

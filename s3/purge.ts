@@ -30,6 +30,11 @@ export function purgeObject(s3: S3, bucket: Bucket, key: string): Promise<Purged
   return purge(s3, bucket, key, (one) => one.key === key)
 }
 
+/** The same for all keys of the bucket that are meant, for one listing of it however many they are. @throws EbbError `purge_incomplete` */
+export function purgeKeys(s3: S3, bucket: Bucket, isMeant: (key: string) => boolean): Promise<Purged> {
+  return purge(s3, bucket, '', ({ key }) => isMeant(key))
+}
+
 /**
  * Removes what is no longer current below a prefix: versions that a newer one or a delete marker covers, the markers, and
  * unfinished uploads. @throws EbbError `purge_incomplete`

@@ -50,6 +50,8 @@ export async function startTemporal(context: EngineContext): Promise<StartedEngi
     args: [
       ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
       ...['--db-filename', join(folder, 'temporal.db'), '--log-level', 'error', ...attributes],
+      // With SQLite's own default, a rollback journal, each commit keeps all readers out.
+      ...['--sqlite-pragma', 'journal_mode=WAL'],
     ],
     environment: context.environment,
     // The UI is started after the frontend serves and the namespace and search attributes exist.

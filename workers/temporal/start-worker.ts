@@ -80,6 +80,9 @@ export async function startTemporalWorker(deps: {
       ...countActivities(keys.activities, deps.metrics, 'keys'),
       ...countActivities(backups.activities, deps.metrics, 'backup'),
     },
+    // A task in which a local activity runs waits for Postgres and Temporal: of a thousand sagas many do at once.
+    maxConcurrentWorkflowTaskExecutions: 200,
+    maxConcurrentLocalActivityExecutions: 200,
     // Steps of erasures are short and many; the long ones (a batch's stores, a day's scan) are few, by their workflows.
     maxConcurrentActivityTaskExecutions: 32,
     shutdownGraceTime: '20s',
