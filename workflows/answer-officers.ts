@@ -49,7 +49,10 @@ export interface Desk {
   close(): Promise<void>
 }
 
-/** Each Update is validated before it enters the history: one that is refused leaves no trace in it. */
+/**
+ * Each Update is validated before it enters the history: one that is refused leaves no trace in it. But one that comes before the
+ * request is read is decided then, and its refusal is in the history.
+ */
 export function openDesk(requestId: string, track: ErasureTracker): Desk {
   let access: 'unopened' | 'open' | 'closed' = 'unopened'
   const desk: Desk = {

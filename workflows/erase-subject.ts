@@ -75,6 +75,7 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
     () => 'written',
   )
   track.say('erasing', 'erasing')
+  // The journal's step has said so in the row by itself: this is for histories from before it did, which must replay.
   await brief.setState({ requestId, state: 'erasing' })
 
   // 8. Erase, verify, destroy the keys, verify, certify. A survivor stops the certificate.
