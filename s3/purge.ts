@@ -30,7 +30,7 @@ export function purgeObject(s3: S3, bucket: Bucket, key: string): Promise<Purged
   return purge(s3, bucket, key, (one) => one.key === key)
 }
 
-/** The same for all keys of the bucket that are meant, for one listing of it however many they are. @throws EbbError `purge_incomplete` */
+/** The same for all keys of the bucket that are meant, and no more listings however many they are. @throws EbbError `purge_incomplete` */
 export function purgeKeys(s3: S3, bucket: Bucket, isMeant: (key: string) => boolean): Promise<Purged> {
   return purge(s3, bucket, '', ({ key }) => isMeant(key))
 }
