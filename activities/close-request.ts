@@ -2,6 +2,8 @@ import type { SubjectStatePublisher } from '../kafka/subject-states.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
 import { closeRow, forgetSealed } from '../postgres/close-request.ts'
 import type { Keyring } from '../postgres/keyring.ts'
+import { endHold } from '../postgres/legal-holds.ts'
+import { listHolds } from '../postgres/list-holds.ts'
 import { readSealedMany } from '../postgres/privacy-requests.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import type { S3 } from '../s3/client.ts'
@@ -45,13 +47,19 @@ export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 'destroyKey'> 
   withdrawBlock(requestId: string): Promise<void>
 }
 
-/** The request ends before anything was destroyed: the block is withdrawn, and the request's own key goes. */
+/**
+ * The request ends before anything was destroyed: the block is withdrawn, and the request's own key goes. So does what an earlier
+ * run has sealed under its holds: a later erasure of the same person would not look there.
+ */
 export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancelRequest'] {
   return async ({ requestId, outcome, article }) => {
     // A repeat after the sealed parts went has nothing left to withdraw.
     if ((await readSealedMany(deps, [requestId])).has(requestId)) await deps.withdrawBlock(requestId)
+    // Released ones too: their keys may still stand.
+    const holdIds = (await listHolds(deps.postgres, requestId)).map(({ holdId }) => holdId)
+    for (const holdId of holdIds) await endHold(deps.postgres, holdId)
     await forgetSealed(deps.postgres, requestId)
-    await deps.destroyKey(requestId)
+    await Promise.all([requestId, ...holdIds].map(deps.destroyKey))
     await closeRow(deps.postgres, requestId, { outcome, article })
   }
 }

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CancelDeps, createCancelRequest } from '../../activities/close-request.ts'
+import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
+import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
+import { createApp } from '../../postgres/apps.ts'
+import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
+import { openHold } from '../../postgres/legal-holds.ts'
+import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import { handlesOf, readRequest } from '../../postgres/privacy-requests.ts'
+import { readRequestKey } from '../../postgres/request-keys.ts'
+import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
+import { writeProfile } from '../../postgres/users-pii.ts'
+import { createEdgeErasure, type EdgeErasure } from '../edge-erasure.ts'
+import { createStage, type Stage } from '../stage.ts'
+
+// How a request ends when a run of its saga was terminated before, or is terminated in the midst of it.
+let stage: Stage
+let edge: EdgeErasure
+let postgres: TransactingPostgres
+let cancelDeps: CancelDeps
+beforeAll(async () => {
+  stage = await createStage()
+  edge = await createEdgeErasure(stage)
+  postgres = createPostgres(stage.config.postgres.url, { timeoutMs: 60_000 })
+  const provider = await openKeyProvider(stage.config)
+  const destroyKey = createKeyDestroyer({
+    keyringUrl: stage.config.postgres.keyringUrl,
+    provider,
+    postgres,
+  })
+  cancelDeps = { ...edge, postgres, destroyKey, withdrawBlock: edge.withdraw }
+  await createApp(postgres, { app: 'shop' })
+})
+afterAll(async () => {
+  await Promise.all([edge?.close(), postgres?.close()])
+  await stage?.close()
+})
+
+/** Somebody with an e-mail address in the vault, who is blocked. */
+async function makePerson() {
+  const identifiers = [{ label: 'userId' as const, value: randomUUID() }]
+  const handles = handlesOf(await edge.keyring.appLookupKey('shop'), identifiers)
+  const appear = async () => {
+    await createSubjectResolver({ postgres, keyring: edge.keyring }).resolve(handles, 'shop')
+    const rows = await postgres.query<{ subject_id: string }>(
+      'test_subject_of',
+      'SELECT subject_id FROM subjects WHERE handle = ANY($1::bytea[])',
+      [handles],
+    )
+    return rows[0]!.subject_id
+  }
+  const subjectId = await appear()
+  const secret = (await edge.keyring.readSecrets([subjectId])).get(subjectId)!
+  const personal = { email: 'ada@example.com' }
+  await writeProfile({ postgres }, { subjectId, app: 'shop', key: { secret }, personal, public: {} })
+  return { requestId: await edge.block('shop', identifiers), subjectId, appear }
+}
+
+describe('a request that is cancelled', () => {
+  it('takes with it what an earlier run has sealed under its holds, with their keys', async () => {
+    const { requestId } = await makePerson()
+    const deps = { ...cancelDeps, keyring: edge.keyring }
+    const hold = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs: Date.now() + 86_400_000 }
+    const [standing, released] = [randomUUID(), randomUUID()]
+    for (const holdId of [standing, released])
+      await createPlaceHold(deps)({ requestId, holdId, ...hold, placedBy: 'test' })
+    await createSealHolds(deps)({ requestId })
+    const key = (await readRequestKey(edge.keyring, standing))!
+    expect(await openHold(postgres, { holdId: standing, key })).toEqual([{ email: 'ada@example.com' }])
+    // Released in a run that ended before the key was destroyed.
+    const dying = { ...deps, destroyKey: () => Promise.reject(new Error('the power goes')) }
+    await expect(createReleaseHold(dying)({ holdId: released })).rejects.toThrow('the power')
+    expect(await readRequestKey(edge.keyring, released)).not.toBeNull()
+
+    await createCancelRequest(cancelDeps)({ requestId, outcome: 'cancelled' })
+    expect(await openHold(postgres, { holdId: standing, key })).toBeNull()
+    for (const id of [standing, released, requestId])
+      expect(await readRequestKey(edge.keyring, id)).toBeNull()
+    expect((await readRequest(postgres, requestId)).state).toBe('cancelled')
+  })
+})
