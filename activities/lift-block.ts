@@ -26,6 +26,8 @@ export interface CutoffProgress {
 export function createLiftBlock(deps: LiftBlockDeps): ErasureActivities['liftBlock'] {
   return async ({ requestId }) => {
     const { app, progress } = await readRequest(deps.postgres, requestId)
+    // A saga that is started again after the states went: nobody would withdraw them a second time.
+    if (progress.withdrawn !== undefined) return
     const { handles } = await readSealed(deps, requestId)
     const cutoff = (progress.cutoff as CutoffProgress | undefined) ?? (await makeCutoff(deps, app))
     await addProgress(deps.postgres, requestId, { cutoff })

@@ -26,11 +26,13 @@ export interface BlockProgress {
 /**
  * Blocks the closure of a request: marks in Postgres, what is known of it into the sealed row, then states for the
  * collectors and revocations for ingest. In this order, so that whatever was published can be withdrawn or lifted by
- * somebody who reads the row. Repeats add what was born since.
+ * somebody who reads the row. Repeats add what was born since, until the block is lifted: who is born after that has returned, as
+ * somebody new, and nobody asked to erase them.
  */
 export async function publishBlock(deps: BlockDeps, requestId: string): Promise<BlockProgress> {
   const { postgres, states, revocations } = deps
   const request = await readRequest(postgres, requestId)
+  if (request.progress.cutoff !== undefined) return request.progress.block as BlockProgress
   const sealed = await readSealed(deps, requestId)
   const content = await addClosure(deps, requestId, sealed)
   await writeSealed(deps, requestId, content)

@@ -3,11 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CancelDeps, createCancelRequest } from '../../activities/close-request.ts'
 import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
+import { createLiftBlock } from '../../activities/lift-block.ts'
+import { publishBlock } from '../../activities/publish-block.ts'
+import { createWithdrawStates } from '../../activities/withdraw-states.ts'
 import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { openHold } from '../../postgres/legal-holds.ts'
 import { openKeyProvider } from '../../postgres/open-key-provider.ts'
-import { handlesOf, readRequest } from '../../postgres/privacy-requests.ts'
+import { handlesOf, readRequest, setState } from '../../postgres/privacy-requests.ts'
 import { readRequestKey } from '../../postgres/request-keys.ts'
 import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
 import { writeProfile } from '../../postgres/users-pii.ts'
@@ -78,5 +81,68 @@ describe('a request that is cancelled', () => {
     for (const id of [standing, released, requestId])
       expect(await readRequestKey(edge.keyring, id)).toBeNull()
     expect((await readRequest(postgres, requestId)).state).toBe('cancelled')
+  })
+})
+
+describe('a saga that is started again after the block was lifted', () => {
+  /** Publishers that also write down that they were asked. */
+  const listen = () => {
+    const said: string[] = []
+    const { states, revocations } = edge.deps
+    const deps = {
+      ...edge.deps,
+      states: {
+        ...states,
+        publish: (...args: Parameters<typeof states.publish>) => {
+          said.push(args[2].s)
+          return states.publish(...args)
+        },
+      },
+      revocations: {
+        ...revocations,
+        publishAll: (...args: Parameters<typeof revocations.publishAll>) => {
+          said.push('revoked')
+          return revocations.publishAll(...args)
+        },
+      },
+    }
+    return { said, deps }
+  }
+  const blocksOf = (requestId: string) =>
+    postgres.query('test_blocks', 'SELECT 1 FROM subject_blocks WHERE request_id = $1', [requestId])
+
+  it('leaves alone who has returned under the same id', async () => {
+    const { requestId, subjectId, appear } = await makePerson()
+    const block = (await readRequest(postgres, requestId)).progress.block
+    await edge.destroy(requestId)
+    await edge.lift(requestId)
+    const returned = await appear()
+    expect(returned).not.toBe(subjectId)
+
+    const { said, deps } = listen()
+    expect(await publishBlock(deps, requestId)).toEqual(block)
+    expect((await edge.sealed(requestId)).subjects.map((one) => one.subjectId)).toEqual([subjectId])
+    expect(await blocksOf(requestId)).toEqual([])
+    expect(said).toEqual([])
+    // Between the lifting and the note of the certificate, too.
+    await setState(postgres, requestId, 'certified')
+    await publishBlock(deps, requestId)
+    expect(said).toEqual([])
+  })
+
+  it('publishes nothing any more once what was kept against late batches is withdrawn', async () => {
+    const { requestId } = await makePerson()
+    await edge.destroy(requestId)
+    await edge.lift(requestId)
+    await setState(postgres, requestId, 'certified')
+    const { said, deps } = listen()
+    const lift = createLiftBlock({ ...deps, suppressMs: undefined })
+    await lift({ requestId })
+    expect(said).toEqual(['cutoff'])
+    await createWithdrawStates({ ...edge.deps, keyring: edge.keyring })({ requestId })
+
+    await publishBlock(deps, requestId)
+    await lift({ requestId })
+    expect(said).toEqual(['cutoff'])
   })
 })
