@@ -12,6 +12,7 @@ import { listCertificates } from '../../postgres/read-certificates.ts'
 import { createS3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { certificateKey, proofKey } from '../../workers/verifier/log-files.ts'
+import { storesWith } from '../../workers/verifier/logged-statements.ts'
 import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
 import { hashDataMap } from '../../workers/verifier/statements.ts'
 import { holdEmail, kindsOf, noteAway, plantSurvivor, readLogged } from '../certified-person.ts'
@@ -160,6 +161,30 @@ describe('a partial certificate', () => {
       const { certificate: before } = await read(first.digest)
       expect(before.receipts).toContainEqual(away)
       expect(await kinds(who)).toEqual(['received', 'partial, withdrawn', 'supersession', 'partial'])
+    },
+    LIMIT_MS,
+  )
+
+  test(
+    'that names a released hold is not given again, though the same stores are away',
+    async () => {
+      const who = await withoutClickHouse()
+      const released = await holdEmail(world, who, Date.now() + 86_400_000)
+      const standing = await holdEmail(world, who, Date.now() + 86_400_000)
+      const first = await partial(who)
+      expect(await partial(who)).toEqual(first)
+
+      await endHold(world.postgres, released)
+      const second = await partial(who)
+      expect(second.digest).not.toBe(first.digest)
+      const { certificate } = await read(second.digest)
+      expect(storesWith('retained', certificate)).toEqual([`postgres/legal_holds/${standing}`])
+      expect(await kinds(who)).toEqual(['received', 'partial, withdrawn', 'supersession', 'partial'])
+      const [, , withdrawal] = await listCertificates(world.postgres, who.requestId)
+      expect((await readLogged(world, withdrawal!.digest)).certificate).toMatchObject({
+        supersedes: first.digest,
+        reason: 'hold-released',
+      })
     },
     LIMIT_MS,
   )

@@ -4,13 +4,13 @@ import { requireNothing } from './findings.ts'
 import { type LoggedStatement, readCertificate, readStatements, storesWith } from './logged-statements.ts'
 import type { PartialLook } from './look-where-reachable.ts'
 import type { OpenRequest } from './observation.ts'
-import { readEvidence } from './read-evidence.ts'
+import { isHeldStill, readEvidence } from './read-evidence.ts'
 import { partialBody, standing } from './statements.ts'
 import { type WithdrawDeps, withdraw, withdrawUntrue } from './withdraw-certificate.ts'
 
 /**
- * Signs and logs what is erased and what could not be reached, or gives the one that stands where the same stores are away. One
- * stands at a time, and none while a store that it calls erased is seen to hold something.
+ * Signs and logs what is erased and what could not be reached, or gives the one that stands where the same stores are away and
+ * what it names as held is held still. One stands at a time, and none while a store that it calls erased is seen to hold something.
  * @param look what the verifier has just seen
  * @throws EbbError `store_answers` when no store is away, or one that is said to be answers; `evidence_missing`; `hold_over`;
  * `survivors_found` in a store that answers; `already_certified`
@@ -29,8 +29,9 @@ export async function certifyPartial(
   const current = standing(await readStatements(deps.postgres, [requestId]))
   if (current?.kind === 'partial') {
     const named = storesWith('unreachable', await readCertificate(deps.postgres, current))
-    if (sameNames(named, unreachable)) return { ...pick(current), unreachable }
-    await withdraw(deps, requestId, current, 'replaced')
+    const isHeld = await isHeldStill(deps.postgres, requestId, current)
+    if (isHeld && sameNames(named, unreachable)) return { ...pick(current), unreachable }
+    await withdraw(deps, requestId, current, isHeld ? 'replaced' : 'hold-released')
   }
   const logged = await deps.append({
     requestId,
