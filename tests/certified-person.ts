@@ -32,6 +32,14 @@ export async function plantSurvivor({ postgres }: ErasureWorld, { subjectIds }: 
   )
 }
 
+/** As if it had passed by itself. */
+export async function removeSurvivor(
+  { postgres }: ErasureWorld,
+  { subjectIds }: ErasedPerson,
+): Promise<void> {
+  await postgres.query('remove_survivor', 'DELETE FROM users_public WHERE subject_id = $1', [subjectIds[0]])
+}
+
 /** @returns the id of a hold that is sealed */
 export async function holdEmail(
   { postgres }: ErasureWorld,

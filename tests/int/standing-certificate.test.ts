@@ -2,7 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { endHold } from '../../postgres/legal-holds.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
 import { createS3 } from '../../s3/client.ts'
-import { holdEmail, kindsOf, noteAway, plantSurvivor, readLogged } from '../certified-person.ts'
+import { createVerifierActivities } from '../../workers/verifier/create-verifier-activities.ts'
+import {
+  holdEmail,
+  kindsOf,
+  noteAway,
+  plantSurvivor,
+  readLogged,
+  removeSurvivor,
+} from '../certified-person.ts'
 import { createErasureWorld, type ErasedPerson, type ErasureWorld } from '../erased-person.ts'
 import { type S3Proxy, startS3Proxy } from '../s3-proxy.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -113,6 +121,37 @@ describe('a certificate of the whole', () => {
       await world.erase(who)
       expect((await certify(who)).digest).not.toBe(first.digest)
       expect(await kinds(who)).toEqual(['received', 'certificate, withdrawn', 'supersession', 'certificate'])
+    },
+    LIMIT_MS,
+  )
+})
+
+describe('the second certificate', () => {
+  test(
+    'is told that something was found, though whoever found it died with the withdrawal and a later look is clean',
+    async () => {
+      const who = await erased()
+      const first = await certify(who)
+      await plantSurvivor(world, who)
+      const { deps } = world.verifier
+      const dying = createVerifierActivities({
+        ...deps,
+        patienceMs: 2_000,
+        async append(wish) {
+          await deps.append(wish)
+          throw new Error('killed')
+        },
+      })
+      const closed = { ...about(who), kind: 'closed' as const }
+      await expect(dying.certify(closed)).rejects.toThrow('killed')
+      await removeSurvivor(world, who)
+      expect(await verifier().verifyAbsence(about(who))).toEqual({ found: [] })
+
+      await expect(verifier().certify(closed)).rejects.toMatchObject({ code: 'survivors_found' })
+      // What the saga does next finds its leaf, and gets another certificate.
+      await verifier().supersede({ ...about(who), reason: 'survivor-found' })
+      expect(await kinds(who)).toEqual(['received', 'certificate, withdrawn', 'supersession'])
+      expect((await certify(who)).digest).not.toBe(first.digest)
     },
     LIMIT_MS,
   )

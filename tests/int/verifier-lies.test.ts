@@ -10,6 +10,7 @@ import { purgePrefix } from '../../s3/purge.ts'
 import { putObject } from '../../s3/put-object.ts'
 import { archiveBucket, archiveKey } from '../../schemas/archive.ts'
 import type { Survivors } from '../../schemas/erasure.ts'
+import { createVerifierActivities } from '../../workers/verifier/create-verifier-activities.ts'
 import { certificateKey, proofKey } from '../../workers/verifier/log-files.ts'
 import { formatKeyFile, openSigningKeys } from '../../workers/verifier/signing-keys.ts'
 import { hashDataMap } from '../../workers/verifier/statements.ts'
@@ -97,6 +98,20 @@ describe('an honest eraser', () => {
       })
       expect(verdict).toMatchObject({ ok: true })
     }
+
+    // The second one falls, and then the first, while somebody is about to sign the second again.
+    await verifier.supersede({ ...about(who), reason: 'survivor-found' })
+    const { deps } = world.verifier
+    const slow = createVerifierActivities({
+      ...deps,
+      async append(wish) {
+        await verifier.supersede({ ...about(who), reason: 'survivor-found' })
+        return await deps.append(wish)
+      },
+    })
+    await expect(slow.certify({ ...about(who), kind: 'closed' })).rejects.toMatchObject({
+      code: 'survivors_found',
+    })
   }, 300_000)
 
   test('of a certificate that does not hold sees it superseded, and gets a new one', async () => {
@@ -107,7 +122,7 @@ describe('an honest eraser', () => {
     const superseded = await verifier.supersede({ ...about(who), reason: 'survivor-found' })
     expect(await verifier.supersede({ ...about(who), reason: 'survivor-found' })).toEqual(superseded)
     await expect(verifier.certify({ ...about(who), kind: 'closed' })).rejects.toMatchObject({
-      code: 'not_certified',
+      code: 'survivors_found',
     })
     const second = await verifier.certify({ ...about(who), kind: 'certificate' })
     expect(second.logIndex).toBeGreaterThan(superseded.logIndex)

@@ -176,13 +176,11 @@ async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
 
 async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedStatement> {
   const { requestId } = request
-  const first = await standingStatement(deps, requestId)
-  if (first?.kind === 'closed') {
-    return standing(await readStatements(deps.postgres, [requestId]))!
-  }
-  if (first?.kind !== 'certificate') {
-    throw new EbbError('not_certified', 'no certificate of this request stands')
-  }
+  const logged = await readStatements(deps.postgres, [requestId])
+  const signed = standing(logged)
+  const first = await readCertificate(deps.postgres, signed)
+  if (signed && first?.kind === 'closed') return signed
+  if (first?.kind !== 'certificate') throw notToBeClosed(logged)
   if ((await pendingHorizons(deps, request, 'close')).length > 0) {
     throw new EbbError('horizons_pending', 'a copy is still there')
   }
@@ -191,9 +189,21 @@ async function close(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
     requestId,
     decide(history) {
       const current = standing(history)
-      return current?.kind === 'closed' ? current : closedBody(deps, request, history, body)
+      if (current?.kind === 'closed') return current
+      if (current?.digest !== signed?.digest) throw notToBeClosed(history)
+      return closedBody(deps, request, history, body)
     },
   })
+}
+
+/**
+ * A withdrawal that comes last is one that nobody has told the saga of: whoever found something died with it, or was slower than
+ * this attempt. By now it may have passed, and another look is clean; the saga must erase and certify again all the same.
+ */
+function notToBeClosed(history: readonly LoggedStatement[]): EbbError {
+  return history.at(-1)?.kind === 'supersession'
+    ? new EbbError('survivors_found', 'something was found, and the certificate withdrawn')
+    : new EbbError('not_certified', 'no certificate of this request stands')
 }
 
 /** Copies of what stood in the stores when the certificate was issued. */
