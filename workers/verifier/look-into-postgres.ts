@@ -75,8 +75,8 @@ async function countNames(
 }
 
 /**
- * A handle may come back once the block is lifted: somebody who returns is a new subject under the same handle. Until the
- * first certificate nobody may bear it; afterwards only somebody who came later.
+ * A handle may come back once the block is lifted: somebody who returns is a new subject under the same handle. Until then
+ * nobody may bear it; afterwards only somebody who came later.
  */
 async function lookForHandles(
   postgres: Postgres,
@@ -90,9 +90,9 @@ async function lookForHandles(
     [namesOf(sought, 'handles').map((handle) => Buffer.from(handle, 'hex'))],
   )
   if (rows.length === 0) return
-  const certifiedAt = new Map(requests.map((one) => [one.requestId, one.certifiedAt]))
+  const liftedAt = new Map(requests.map((one) => [one.requestId, one.liftedAt]))
   for (const one of sought) {
-    const until = certifiedAt.get(one.requestId)
+    const until = liftedAt.get(one.requestId)
     const left = rows.filter((row) => one.handles.has(row.handle) && (!until || row.created_at <= until))
     findings.add(one.requestId, STORE, left.length)
   }

@@ -28,7 +28,11 @@ export interface OpenRequest {
   receivedAt: Date
   dueAt: Date
   blockedAt: Date | null
-  certifiedAt: Date | null
+  /**
+   * Who comes under the person's ids after it is somebody else: nobody could before. Null as long as the verifier's own log has no
+   * certificate, whatever the erasers say of the block.
+   */
+  liftedAt: Date | null
   progress: {
     block?: { rev: number; atMs: number }
     cutoff?: { atMs: number; untilMs: number }
@@ -46,7 +50,7 @@ interface Row {
   received_at: Date
   due_at: Date
   blocked_at: Date | null
-  certified_at: Date | null
+  certified: boolean
   progress: OpenRequest['progress']
   sealed: Buffer
   observed: Buffer | null
@@ -59,8 +63,9 @@ export async function readOpenRequests(
 ): Promise<Map<string, OpenRequest>> {
   const rows = await deps.postgres.query<Row>(
     'verifier_requests',
-    `SELECT request_id, app, received_at, due_at, blocked_at, certified_at, progress, sealed, observed
-     FROM privacy_requests WHERE request_id = ANY($1::uuid[]) AND sealed IS NOT NULL`,
+    `SELECT request_id, app, received_at, due_at, blocked_at, progress, sealed, observed,
+       EXISTS (SELECT FROM certificates c WHERE c.request_id = r.request_id AND c.kind = 'certificate') AS certified
+     FROM privacy_requests r WHERE request_id = ANY($1::uuid[]) AND sealed IS NOT NULL`,
     [requestIds],
   )
   const keys = await deps.keyring.secrets(rows.map((row) => row.request_id))
@@ -90,7 +95,7 @@ function openRequest(row: Row, { secret }: FoundSecret): OpenRequest {
     receivedAt: row.received_at,
     dueAt: row.due_at,
     blockedAt: row.blocked_at,
-    certifiedAt: row.certified_at,
+    liftedAt: row.certified && row.progress.cutoff ? new Date(row.progress.cutoff.atMs) : null,
     progress: row.progress,
     sealed: JSON.parse(unseal(secret, row.sealed, context).toString()) as SealedErasure,
     observed: row.observed

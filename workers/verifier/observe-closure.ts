@@ -29,7 +29,8 @@ export async function observeClosure(
   const request = await readOpenRequest(deps, requestId)
   const own = await handlesOf(deps.keyring, request)
   const before = request.observed
-  const ids = await closureOf(deps.postgres, own, before?.subjects.map((one) => one.subjectId) ?? [])
+  const known = before?.subjects.map((one) => one.subjectId) ?? []
+  const ids = await closureOf(deps.postgres, { handles: own, known, until: request.liftedAt })
   const borne = await handlesOfSubjects(deps.postgres, ids)
   const secrets = await deps.keyring.secrets(ids)
   const subjects = new Map<string, ObservedSubject>(before?.subjects.map((one) => [one.subjectId, one]))
@@ -68,22 +69,23 @@ function handleOf(lookupKey: Buffer, { kind, id }: { kind: string; id: string })
   return createHmac('sha256', lookupKey).update(`${kind}\0${id}`).digest('hex')
 }
 
+/** @param until whoever came later under the same handles is somebody else */
 async function closureOf(
   postgres: Postgres,
-  handles: readonly string[],
-  known: readonly string[],
+  { handles, known, until }: { handles: string[]; known: string[]; until: Date | null },
 ): Promise<string[]> {
   const rows = await postgres.query<{ subject_id: string }>(
     'verifier_closure',
     `WITH RECURSIVE closure (subject_id) AS (
-       SELECT subject_id FROM subjects WHERE handle = ANY($1::bytea[])
+       SELECT subject_id FROM subjects
+         WHERE handle = ANY($1::bytea[]) AND ($3::timestamptz IS NULL OR created_at <= $3)
        UNION SELECT unnest($2::uuid[])
        UNION SELECT CASE WHEN l.from_subject = c.subject_id THEN l.to_subject ELSE l.from_subject END
          FROM closure c JOIN subject_links l
          ON l.asserted AND (l.from_subject = c.subject_id OR l.to_subject = c.subject_id)
      )
      SELECT subject_id FROM closure`,
-    [handles.map((handle) => Buffer.from(handle, 'hex')), known],
+    [handles.map((handle) => Buffer.from(handle, 'hex')), known, until],
   )
   return rows.map((row) => row.subject_id)
 }
