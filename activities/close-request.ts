@@ -4,11 +4,11 @@ import { closeRow, forgetSealed } from '../postgres/close-request.ts'
 import type { Keyring } from '../postgres/keyring.ts'
 import { endHold } from '../postgres/legal-holds.ts'
 import { listHolds } from '../postgres/list-holds.ts'
-import { readSealedMany } from '../postgres/privacy-requests.ts'
+import { addProgress, readSealedMany } from '../postgres/privacy-requests.ts'
 import { faultPoint } from '../runtime/fault.ts'
 import type { S3 } from '../s3/client.ts'
 import { purgeJournalEntry } from '../s3/journal.ts'
-import type { ErasureActivities } from '../schemas/erasure.ts'
+import type { ErasureActivities, RequestEnding } from '../schemas/erasure.ts'
 import { isWithdrawn } from './withdraw-states.ts'
 
 export interface CloseDeps {
@@ -53,6 +53,9 @@ export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 'destroyKey'> 
  */
 export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancelRequest'] {
   return async ({ requestId, outcome, article }) => {
+    // First, so that a saga that is started again knows how to end what it cannot read any more.
+    const ending: RequestEnding = { outcome, ...(article && { article }) }
+    await addProgress(deps.postgres, requestId, { ending })
     // A repeat after the sealed parts went has nothing left to withdraw.
     if ((await readSealedMany(deps, [requestId])).has(requestId)) await deps.withdrawBlock(requestId)
     // Released ones too: their keys may still stand.

@@ -9,6 +9,16 @@ export async function forgetSealed(postgres: Postgres, requestId: string): Promi
   )
 }
 
+/** Whether the sealed parts are gone: whoever began to end the request must end it. */
+export async function isForgotten(postgres: Postgres, requestId: string): Promise<boolean> {
+  const rows = await postgres.query(
+    'is_forgotten',
+    'SELECT 1 FROM privacy_requests WHERE request_id = $1 AND sealed IS NULL',
+    [requestId],
+  )
+  return rows.length > 0
+}
+
 /**
  * Ends a request: its sealed parts, and what would let a duplicate join it, go in one statement with the state. An earlier
  * ending stays. @param ending default: closed

@@ -99,6 +99,13 @@ export interface KnownHold {
   released: boolean
 }
 
+/** How a request ends, or has ended. */
+export interface RequestEnding {
+  outcome: 'closed' | 'cancelled' | 'refused'
+  /** Of a refusal. */
+  article?: string
+}
+
 /** What the saga has to know of its request. */
 export interface OpenedRequest {
   app: string
@@ -110,6 +117,8 @@ export interface OpenedRequest {
   holds?: KnownHold[]
   /** Whether an earlier run has begun the journal: something may be destroyed, and nothing can be taken back. */
   onlyForward?: boolean
+  /** An earlier run had begun to forget the request, and none of its other steps can be gone through again. */
+  ending?: RequestEnding
 }
 
 /** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */

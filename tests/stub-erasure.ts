@@ -3,6 +3,7 @@ import type {
   ErasureActivities,
   ErasureBatchActivities,
   ErasureHorizon,
+  RequestEnding,
   StoreReceipt,
   Survivors,
   VerifierActivities,
@@ -71,6 +72,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   /** As Postgres has them: they outlive a run of the saga. */
   const holds = new Map<string, { untilMs: number; released: boolean }>()
   let onlyForward = false
+  let ending: RequestEnding | undefined
   const standingHolds = () => [...holds].filter(([, { released }]) => !released)
   const blocked = [...(script.blocked ?? [])]
   const batches = [...(script.batches ?? [])]
@@ -86,6 +88,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         dueMs: startedMs + (script.dueMs ?? 86_400_000),
         holds: [...holds].map(([holdId, hold]) => ({ holdId, ...hold })),
         onlyForward,
+        ...(ending && { ending }),
       }
     },
     async blockSubjects() {
@@ -96,6 +99,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       call('awaitBlock')
     },
     async cancelRequest({ outcome, article }) {
+      ending = { outcome, ...(article && { article }) }
       call('cancelRequest', article ? `${outcome} ${article}` : outcome)
     },
     async setState({ state, store }) {
@@ -126,6 +130,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       call('liftBlock')
     },
     async closeRequest() {
+      ending = { outcome: 'closed' }
       call('closeRequest')
     },
     async withdrawStates() {

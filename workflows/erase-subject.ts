@@ -1,5 +1,10 @@
 import { CancellationScope, condition, patched } from '@temporalio/workflow'
-import type { EraseSubjectInput, EraseSubjectResult, RequestState } from '../schemas/erasure.ts'
+import type {
+  EraseSubjectInput,
+  EraseSubjectResult,
+  RequestEnding,
+  RequestState,
+} from '../schemas/erasure.ts'
 import { openDesk } from './answer-officers.ts'
 import { awaitHorizons } from './await-horizons.ts'
 import { certify } from './certify.ts'
@@ -27,10 +32,11 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   const about = [{ requestId }] as [{ requestId: string }]
 
   // 1. What was asked, and by when. From here on the clock runs.
-  const { app, dueMs, graceUntilMs, holds, onlyForward } = await brief.openRequest({ requestId })
+  const { app, dueMs, graceUntilMs, holds, onlyForward, ending } = await brief.openRequest({ requestId })
   track.opened(app, dueMs)
   recallHolds(saga, holds ?? [])
   desk.open(onlyForward ?? false)
+  if (ending) return await endAgain(saga, ending)
   const deadline = watchDeadline(saga, dueMs)
 
   // 2. Block at once; the log's leaf "request received" is written meanwhile.
@@ -110,7 +116,7 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   }
 
   // 12. The request's own key goes last.
-  await steps.closeRequest.executeWithOptions({ summary: 'The request key is destroyed' }, about)
+  await forget(saga, { outcome: 'closed' })
   track.say('closed', 'closed')
   return result(saga)
 }
@@ -134,13 +140,28 @@ async function endEarly(
     )
     track.status.certificates.push({ kind: 'refusal', ...made })
   }
-  const article = ending.outcome === 'refused' ? { article: ending.article } : {}
-  await steps.cancelRequest.executeWithOptions({ summary: 'The block is withdrawn' }, [
-    { requestId, outcome: ending.outcome, ...article },
-  ])
+  await forget(saga, ending)
   deadline.cancel()
   track.say(ending.outcome, ending.outcome)
   return result(saga)
+}
+
+/** An earlier run was terminated while it forgot the request: that is gone through once more, and nothing else can be. */
+async function endAgain(saga: Saga, ending: RequestEnding): Promise<EraseSubjectResult> {
+  await saga.desk.close()
+  await forget(saga, ending)
+  saga.track.say(ending.outcome, ending.outcome)
+  return result(saga)
+}
+
+async function forget({ requestId }: Saga, { outcome, article }: RequestEnding): Promise<void> {
+  if (outcome === 'closed') {
+    await steps.closeRequest.executeWithOptions({ summary: 'The request key is destroyed' }, [{ requestId }])
+    return
+  }
+  await steps.cancelRequest.executeWithOptions({ summary: 'The block is withdrawn' }, [
+    { requestId, outcome, ...(article && { article }) },
+  ])
 }
 
 /** What was kept against late batches is withdrawn, and waited for like any other copy. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type CancelDeps, createCancelRequest } from '../../activities/close-request.ts'
+import { type CloseDeps, createCancelRequest, createCloseRequest } from '../../activities/close-request.ts'
 import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
 import { createLiftBlock } from '../../activities/lift-block.ts'
+import { createOpenRequest } from '../../activities/open-request.ts'
 import { publishBlock } from '../../activities/publish-block.ts'
 import { createWithdrawStates } from '../../activities/withdraw-states.ts'
 import { createApp } from '../../postgres/apps.ts'
@@ -14,6 +15,7 @@ import { handlesOf, readRequest, setState } from '../../postgres/privacy-request
 import { readRequestKey } from '../../postgres/request-keys.ts'
 import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
 import { writeProfile } from '../../postgres/users-pii.ts'
+import { createS3, type S3 } from '../../s3/client.ts'
 import { createEdgeErasure, type EdgeErasure } from '../edge-erasure.ts'
 import { createStage, type Stage } from '../stage.ts'
 
@@ -21,7 +23,8 @@ import { createStage, type Stage } from '../stage.ts'
 let stage: Stage
 let edge: EdgeErasure
 let postgres: TransactingPostgres
-let cancelDeps: CancelDeps
+let s3: S3
+let deps: CloseDeps & { withdrawBlock(requestId: string): Promise<void> }
 beforeAll(async () => {
   stage = await createStage()
   edge = await createEdgeErasure(stage)
@@ -32,10 +35,12 @@ beforeAll(async () => {
     provider,
     postgres,
   })
-  cancelDeps = { ...edge, postgres, destroyKey, withdrawBlock: edge.withdraw }
+  s3 = createS3(stage.config)
+  deps = { ...edge.deps, keyring: edge.keyring, postgres, s3, destroyKey, withdrawBlock: edge.withdraw }
   await createApp(postgres, { app: 'shop' })
 })
 afterAll(async () => {
+  s3?.close()
   await Promise.all([edge?.close(), postgres?.close()])
   await stage?.close()
 })
@@ -60,10 +65,12 @@ async function makePerson() {
   return { requestId: await edge.block('shop', identifiers), subjectId, appear }
 }
 
+/** Ends in the midst of forgetting something. */
+const dying = () => ({ ...deps, destroyKey: () => Promise.reject(new Error('the power goes')) })
+
 describe('a request that is cancelled', () => {
   it('takes with it what an earlier run has sealed under its holds, with their keys', async () => {
     const { requestId } = await makePerson()
-    const deps = { ...cancelDeps, keyring: edge.keyring }
     const hold = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs: Date.now() + 86_400_000 }
     const [standing, released] = [randomUUID(), randomUUID()]
     for (const holdId of [standing, released])
@@ -72,15 +79,52 @@ describe('a request that is cancelled', () => {
     const key = (await readRequestKey(edge.keyring, standing))!
     expect(await openHold(postgres, { holdId: standing, key })).toEqual([{ email: 'ada@example.com' }])
     // Released in a run that ended before the key was destroyed.
-    const dying = { ...deps, destroyKey: () => Promise.reject(new Error('the power goes')) }
-    await expect(createReleaseHold(dying)({ holdId: released })).rejects.toThrow('the power')
+    await expect(createReleaseHold(dying())({ holdId: released })).rejects.toThrow('the power')
     expect(await readRequestKey(edge.keyring, released)).not.toBeNull()
 
-    await createCancelRequest(cancelDeps)({ requestId, outcome: 'cancelled' })
+    await createCancelRequest(deps)({ requestId, outcome: 'cancelled' })
     expect(await openHold(postgres, { holdId: standing, key })).toBeNull()
     for (const id of [standing, released, requestId])
       expect(await readRequestKey(edge.keyring, id)).toBeNull()
     expect((await readRequest(postgres, requestId)).state).toBe('cancelled')
+  })
+})
+
+describe('a request whose saga is terminated while it forgets it', () => {
+  const open = (requestId: string) => createOpenRequest(postgres)({ requestId })
+
+  it.each(['cancelled', 'refused'] as const)(
+    'is known as %s to the next run, which ends it',
+    async (outcome) => {
+      const { requestId } = await makePerson()
+      expect((await open(requestId)).ending).toBeUndefined()
+      const wish = { requestId, outcome, ...(outcome === 'refused' && { article: 'GDPR Art. 12(6)' }) }
+      await expect(createCancelRequest(dying())(wish)).rejects.toThrow('the power')
+
+      const { ending, onlyForward } = await open(requestId)
+      expect({ requestId, ...ending }).toEqual(wish)
+      expect(onlyForward).toBe(true)
+      await createCancelRequest(deps)(wish)
+      expect(await readRequest(postgres, requestId)).toMatchObject({
+        state: outcome,
+        article: wish.article ?? null,
+      })
+      expect(await readRequestKey(edge.keyring, requestId)).toBeNull()
+      expect((await open(requestId)).ending?.outcome).toBe(outcome)
+    },
+  )
+
+  it('is closed by the next run when it was certified', async () => {
+    const { requestId } = await makePerson()
+    await edge.destroy(requestId)
+    await setState(postgres, requestId, 'certified')
+    expect((await open(requestId)).ending).toBeUndefined()
+    await expect(createCloseRequest(dying())({ requestId })).rejects.toThrow('the power')
+
+    expect((await open(requestId)).ending).toEqual({ outcome: 'closed' })
+    await createCloseRequest(deps)({ requestId })
+    expect((await readRequest(postgres, requestId)).state).toBe('closed')
+    expect(await readRequestKey(edge.keyring, requestId)).toBeNull()
   })
 })
 
