@@ -43,7 +43,7 @@ export function createCloseRequest(deps: CloseDeps): ErasureActivities['closeReq
   }
 }
 
-export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 'destroyKey'> & {
+export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 's3' | 'destroyKey'> & {
   withdrawBlock(requestId: string): Promise<void>
 }
 
@@ -53,11 +53,14 @@ export type CancelDeps = Pick<CloseDeps, 'postgres' | 'keyring' | 'destroyKey'> 
  */
 export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancelRequest'] {
   return async ({ requestId, outcome, article }) => {
-    // First, so that a saga that is started again knows how to end what it cannot read any more.
+    // First, so that a saga that is started again knows how to end what it cannot read any more, and that no entry comes to
+    // the journal after it is purged.
     const ending: RequestEnding = { outcome, ...(article && { article }) }
     await addProgress(deps.postgres, requestId, { ending })
     // A repeat after the sealed parts went has nothing left to withdraw.
     if ((await readSealedMany(deps, [requestId])).has(requestId)) await deps.withdrawBlock(requestId)
+    // A terminated run may have begun the journal when the next one had already read that it had not.
+    await purgeJournalEntry(deps.s3, requestId)
     // Released ones too: their keys may still stand.
     const holdIds = (await listHolds(deps.postgres, requestId)).map(({ holdId }) => holdId)
     for (const holdId of holdIds) await endHold(deps.postgres, holdId)

@@ -81,7 +81,8 @@ export function createErasureActivities(deps: ErasureDependencies): PlatformEras
     blockSubjects: createBlockSubjects(deps),
     awaitBlock: createAwaitBlock({ ...deps, leaseMs: config.privacy.leaseMs }),
     cancelRequest: createCancelRequest({ ...shared, withdrawBlock: createWithdrawBlock(deps) }),
-    setState: ({ requestId, state, store }) => setState(postgres, requestId, state, { store }),
+    setState: async ({ requestId, state, store }) =>
+      void (await setState(postgres, requestId, state, { store })),
     placeHold: createPlaceHold(shared),
     sealHolds: createSealHolds(shared),
     releaseHold: createReleaseHold(shared),

@@ -122,14 +122,15 @@ function fromRow(row: RequestRow): PrivacyRequest {
  * Moves a request to a state; repeating it changes nothing, and a request that has ended stays as it ended. One that is past the
  * journal never is merely `blocked` again: a saga that is started again learns so that nothing can be taken back. From the
  * first certificate on, the same person may ask anew: no duplicate joins any more.
+ * @returns whether the request is in that state now
  */
 export async function setState(
   postgres: Postgres,
   requestId: string,
   state: RequestState,
   detail: { store?: string | undefined; article?: string | undefined } = {},
-): Promise<void> {
-  await postgres.query(
+): Promise<boolean> {
+  const rows = await postgres.query(
     'set_request_state',
     `UPDATE privacy_requests SET
        state = $2::text, stuck_store = $3, article = COALESCE($4, article),
@@ -138,9 +139,11 @@ export async function setState(
        closed_at = CASE WHEN $2 IN ('closed', 'cancelled', 'refused') THEN COALESCE(closed_at, now()) ELSE closed_at END,
        blinds = CASE WHEN $2 IN ('certified', 'held', 'closed', 'cancelled', 'refused') THEN '{}' ELSE blinds END
      WHERE request_id = $1 AND state NOT IN ('closed', 'cancelled', 'refused')
-       AND ($2 <> 'blocked' OR state IN ('received', 'blocked'))`,
+       AND ($2 <> 'blocked' OR state IN ('received', 'blocked'))
+     RETURNING 1`,
     [requestId, state, detail.store ?? null, detail.article ?? null],
   )
+  return rows.length > 0
 }
 
 /** Adds to what the request remembers of its own way; never an identifier, a handle or a token. */

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CloseDeps, createCancelRequest, createCloseRequest } from '../../activities/close-request.ts'
 import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
+import { createJournalSealer } from '../../activities/journal-sealer.ts'
 import { createLiftBlock } from '../../activities/lift-block.ts'
 import { createOpenRequest } from '../../activities/open-request.ts'
 import { publishBlock } from '../../activities/publish-block.ts'
 import { createWithdrawStates } from '../../activities/withdraw-states.ts'
+import { createWriteJournal, type WriteJournalDeps } from '../../activities/write-journal.ts'
 import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { openHold } from '../../postgres/legal-holds.ts'
@@ -16,6 +18,8 @@ import { readRequestKey } from '../../postgres/request-keys.ts'
 import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
 import { writeProfile } from '../../postgres/users-pii.ts'
 import { createS3, type S3 } from '../../s3/client.ts'
+import type { JournalSealer } from '../../s3/journal.ts'
+import { listJournal } from '../../s3/journal.ts'
 import { createEdgeErasure, type EdgeErasure } from '../edge-erasure.ts'
 import { createStage, type Stage } from '../stage.ts'
 
@@ -24,12 +28,14 @@ let stage: Stage
 let edge: EdgeErasure
 let postgres: TransactingPostgres
 let s3: S3
+let sealer: JournalSealer
 let deps: CloseDeps & { withdrawBlock(requestId: string): Promise<void> }
 beforeAll(async () => {
   stage = await createStage()
   edge = await createEdgeErasure(stage)
   postgres = createPostgres(stage.config.postgres.url, { timeoutMs: 60_000 })
   const provider = await openKeyProvider(stage.config)
+  sealer = createJournalSealer(provider)
   const destroyKey = createKeyDestroyer({
     keyringUrl: stage.config.postgres.keyringUrl,
     provider,
@@ -125,6 +131,48 @@ describe('a request whose saga is terminated while it forgets it', () => {
     await createCloseRequest(deps)({ requestId })
     expect((await readRequest(postgres, requestId)).state).toBe('closed')
     expect(await readRequestKey(edge.keyring, requestId)).toBeNull()
+  })
+})
+
+describe('an attempt of a terminated run to write the journal, of a request that the next run cancels', () => {
+  const cancel = (requestId: string) => createCancelRequest(deps)({ requestId, outcome: 'cancelled' })
+  const write = (requestId: string, more: Partial<WriteJournalDeps>) =>
+    createWriteJournal({ ...deps, sealer, now: Date.now, ...more })({ requestId })
+
+  it('writes nothing when it wakes with what it has read', async () => {
+    const { requestId } = await makePerson()
+    const keyring = {
+      async readSecrets(ids: string[]) {
+        const secrets = await edge.keyring.readSecrets(ids)
+        await cancel(requestId)
+        return secrets
+      },
+    }
+    const failing = { ...sealer, seal: () => Promise.reject(new Error('an entry was made')) }
+    const late = write(requestId, { keyring, sealer: failing })
+    await expect(late).rejects.toMatchObject({ code: 'request_unknown' })
+    expect(await listJournal(s3)).not.toContain(requestId)
+  })
+
+  it('leaves nothing when it wakes with the entry in its hand', async () => {
+    const { requestId } = await makePerson()
+    const paused: JournalSealer = {
+      ...sealer,
+      async seal(plaintext, context) {
+        await cancel(requestId)
+        return sealer.seal(plaintext, context)
+      },
+    }
+    await expect(write(requestId, { sealer: paused })).rejects.toMatchObject({ code: 'request_unknown' })
+    expect(await listJournal(s3)).not.toContain(requestId)
+  })
+
+  it('leaves nothing when it was faster', async () => {
+    const { requestId } = await makePerson()
+    await write(requestId, {})
+    expect(await listJournal(s3)).toContain(requestId)
+    await cancel(requestId)
+    expect(await listJournal(s3)).not.toContain(requestId)
   })
 })
 
