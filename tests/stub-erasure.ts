@@ -72,15 +72,16 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   /** As Postgres has them: they outlive a run of the saga. */
   const holds = new Map<string, { untilMs: number; released: boolean }>()
   let onlyForward = false
-  let ending: RequestEnding | undefined
+  const endings = new Map<string, RequestEnding>()
   const standingHolds = () => [...holds].filter(([, { released }]) => !released)
   const blocked = [...(script.blocked ?? [])]
   const batches = [...(script.batches ?? [])]
   let silences = script.silences ?? 0
 
   const activities: StubbedErasure['activities'] = {
-    async openRequest() {
+    async openRequest({ requestId }) {
       call('openRequest')
+      const ending = endings.get(requestId)
       startedMs = await stage.now()
       return {
         app: 'shop',
@@ -98,8 +99,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     async awaitBlock() {
       call('awaitBlock')
     },
-    async cancelRequest({ outcome, article }) {
-      ending = { outcome, ...(article && { article }) }
+    async cancelRequest({ requestId, outcome, article }) {
+      endings.set(requestId, { outcome, ...(article && { article }) })
       call('cancelRequest', article ? `${outcome} ${article}` : outcome)
     },
     async setState({ state, store }) {
@@ -129,8 +130,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     async liftBlock() {
       call('liftBlock')
     },
-    async closeRequest() {
-      ending = { outcome: 'closed' }
+    async closeRequest({ requestId }) {
+      endings.set(requestId, { outcome: 'closed' })
       call('closeRequest')
     },
     async withdrawStates() {

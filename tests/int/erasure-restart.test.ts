@@ -140,6 +140,37 @@ describe('a hold of a saga that is started again', () => {
   })
 })
 
+describe('a saga that is terminated while it ends its request, and started again', () => {
+  const refuse = (saga: SagaHandle) =>
+    saga.executeUpdate('refuse', { args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }] })
+  const ENDINGS = [
+    ['cancelled', 'cancelRequest', (saga: SagaHandle) => saga.executeUpdate('cancel')],
+    ['refused', 'cancelRequest', refuse],
+    ['closed', 'closeRequest', async () => undefined],
+  ] as const
+
+  it.each(ENDINGS)('ends it the same way, and does nothing else: %s', async (outcome, step, ask) => {
+    const failures: ErasureScript['failures'] = {
+      [step]: { times: Number.POSITIVE_INFINITY, code: 'postgres_unavailable' },
+    }
+    const { state, line } = await runTwice(
+      { graceMs: HOUR, failures },
+      async (saga) => {
+        await untilStage(saga, /grace/)
+        await ask(saga)
+        await clock.environment.sleep('62m')
+      },
+      async () => {
+        delete failures[step]
+      },
+    )
+    const last = { cancelled: `${step}:cancelled`, refused: `${step}:refused GDPR Art. 12(6)`, closed: step }
+    // Its first attempts may still fail.
+    expect([...new Set(line)]).toEqual(['openRequest', last[outcome]])
+    expect(state).toBe(outcome)
+  })
+})
+
 describe('what can be taken back of a saga that is started again', () => {
   const asksOf = (saga: SagaHandle, nowMs: number) => ({
     cancel: () => saga.executeUpdate('cancel'),
@@ -210,36 +241,5 @@ describe('what can be taken back of a saga that is started again', () => {
       await saga.terminate()
       expect(await refusal(cancelAtOnce(begun, taskQueue))).toBe('too_late')
     })
-  })
-})
-
-describe('a saga that is terminated while it ends its request, and started again', () => {
-  const refuse = (saga: SagaHandle) =>
-    saga.executeUpdate('refuse', { args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }] })
-  const ENDINGS = [
-    ['cancelled', 'cancelRequest', (saga: SagaHandle) => saga.executeUpdate('cancel')],
-    ['refused', 'cancelRequest', refuse],
-    ['closed', 'closeRequest', async () => undefined],
-  ] as const
-
-  it.each(ENDINGS)('ends it the same way, and does nothing else: %s', async (outcome, step, ask) => {
-    const failures: ErasureScript['failures'] = {
-      [step]: { times: Number.POSITIVE_INFINITY, code: 'postgres_unavailable' },
-    }
-    const { state, line } = await runTwice(
-      { graceMs: HOUR, failures },
-      async (saga) => {
-        await untilStage(saga, /grace/)
-        await ask(saga)
-        await clock.environment.sleep('62m')
-      },
-      async () => {
-        delete failures[step]
-      },
-    )
-    const last = { cancelled: `${step}:cancelled`, refused: `${step}:refused GDPR Art. 12(6)`, closed: step }
-    // Its first attempts may still fail.
-    expect([...new Set(line)]).toEqual(['openRequest', last[outcome]])
-    expect(state).toBe(outcome)
   })
 })
