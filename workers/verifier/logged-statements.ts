@@ -30,7 +30,7 @@ function fromRow(row: Row): LoggedStatement {
   }
 }
 
-const COLUMNS = 'digest, request_id, kind, log_index::text, superseded'
+const COLUMNS = 'digest, request_id, kind, log_index, superseded'
 
 /** What the log says of these requests, in its order. */
 export async function readStatements(
@@ -74,7 +74,7 @@ export function storesWith(wanted: Receipt['outcome'], certificate: Certificate 
 export async function listLogged(postgres: Postgres): Promise<{ index: number; digest: string }[]> {
   const rows = await postgres.query<{ log_index: string; digest: string }>(
     'list_logged',
-    'SELECT log_index::text, digest FROM certificates ORDER BY certificates.log_index',
+    'SELECT log_index, digest FROM certificates ORDER BY log_index',
     [],
   )
   return rows.map((row) => ({ index: Number(row.log_index), digest: row.digest }))
