@@ -11,8 +11,8 @@ import { ask } from './look-into-clickhouse.ts'
 const ARCHIVE = 's3/archive'
 const EXPORTS = 's3/exports'
 const TOKENS_AT_ONCE = 250
-/** Another batch may be replacing a file of the same bucket at the moment. */
-const VERSIONS_MS = 20_000
+/** Another batch may be replacing a file of the same bucket at the moment; one of many people on a busy machine took 38 s. */
+const VERSIONS_MS = 45_000
 
 export interface S3Look {
   s3: S3
@@ -62,22 +62,29 @@ async function lookForOldVersions(
   sought: readonly Sought[],
   findings: Findings,
 ): Promise<void> {
-  const buckets = new Map(sought.map((one) => [one.requestId, new Set([...one.tokens].map(bucketOf))]))
-  let old: { key: string }[] = []
+  let waiting = sought.map(({ requestId, tokens }) => ({
+    requestId,
+    own: new Set([...tokens].map(bucketOf)),
+  }))
+  let left = new Map<string, number>()
   await waitFor(Math.min(patienceMs, VERSIONS_MS), async () => {
     // Uploads first: one that is completed meanwhile is found as a version.
     const uploads = await listUnfinishedUploads(s3, 'archive', '')
     const versions = await listVersions(s3, 'archive', '')
-    old = [...versions.filter(isOutOfPlace), ...uploads]
-    return old.length === 0
+    const old = [...versions.filter(isOutOfPlace), ...uploads]
+    left = new Map(waiting.map(({ requestId, own }) => [requestId, old.filter(isAnyonesOf(own)).length]))
+    // One moment without any is enough: what is replaced after it no longer held these.
+    waiting = waiting.filter(({ requestId }) => left.get(requestId) !== 0)
+    return waiting.length === 0
   })
-  for (const [requestId, own] of buckets) {
-    const left = old.filter(({ key }) => {
-      const bucket = /^day=[^/]+\/bucket=(\d\d)\//.exec(key)?.[1]
-      // What is not where the archive's files are could be anyone's.
-      return bucket === undefined || own.has(bucket)
-    })
-    findings.add(requestId, ARCHIVE, left.length)
+  for (const [requestId, count] of left) findings.add(requestId, ARCHIVE, count)
+}
+
+/** In one of these buckets; what is not where the archive's files are could be anyone's. */
+function isAnyonesOf(own: ReadonlySet<string>): (one: { key: string }) => boolean {
+  return ({ key }) => {
+    const bucket = /^day=[^/]+\/bucket=(\d\d)\//.exec(key)?.[1]
+    return bucket === undefined || own.has(bucket)
   }
 }
 
