@@ -8,9 +8,10 @@ import type { KeyringReader } from './read-keyring.ts'
 /** Whose secret version 1 of this shard has sealed. */
 function requestOf(requestId: string, shard: number): OpenRequest {
   const subject = { subjectId: requestId, token: '00', shard, keyVersion: 1, providerKey: 'p' }
+  const sealed = { identifiers: [], handles: [], subjects: [], salt: '' }
   return {
     requestId,
-    sealed: { handles: [], subjects: [] },
+    sealed,
     observed: { handles: [], subjects: [subject], keyless: [], days: [] },
   } as Partial<OpenRequest> as OpenRequest
 }
