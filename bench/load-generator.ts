@@ -63,6 +63,7 @@ function onAnswer(socket: Socket, text: string): void {
     figures.refused++
   }
   answerMs.push(performance.now() - dueTimes.get(socket)!)
+  dueTimes.delete(socket)
   const next = waiting.shift()
   if (next === undefined) idle.push(socket)
   else send(socket, next)
@@ -76,6 +77,8 @@ async function open(): Promise<Socket> {
   })
   let received = ''
   socket.on('data', (chunk) => {
+    // At a low rate some connections are never used, and the server hangs up on those (408): no answer to anything.
+    if (!dueTimes.has(socket)) return drop(socket)
     received += chunk.toString('latin1')
     const bodyAt = received.indexOf('\r\n\r\n')
     if (bodyAt < 0) return
@@ -87,6 +90,12 @@ async function open(): Promise<Socket> {
   })
   socket.on('error', () => figures.refused++)
   return socket
+}
+
+function drop(socket: Socket): void {
+  socket.destroy()
+  sockets.splice(sockets.indexOf(socket), 1)
+  idle.splice(idle.indexOf(socket), 1)
 }
 
 const percentile = (sorted: number[], p: number) =>
