@@ -66,6 +66,6 @@ export function createCancelRequest(deps: CancelDeps): ErasureActivities['cancel
     for (const holdId of holdIds) await endHold(deps.postgres, holdId)
     await forgetSealed(deps.postgres, requestId)
     await Promise.all([requestId, ...holdIds].map(deps.destroyKey))
-    await closeRow(deps.postgres, requestId, { outcome, article })
+    await closeRow(deps.postgres, requestId, ending)
   }
 }

@@ -1,3 +1,4 @@
+import type { RequestEnding } from '../schemas/erasure.ts'
 import type { Postgres } from './client.ts'
 
 /** The sealed parts go; nobody can join the request any more. Its state stays until its key is destroyed, too. */
@@ -26,9 +27,7 @@ export async function isForgotten(postgres: Postgres, requestId: string): Promis
 export async function closeRow(
   postgres: Postgres,
   requestId: string,
-  ending: { outcome: 'closed' | 'cancelled' | 'refused'; article?: string | undefined } = {
-    outcome: 'closed',
-  },
+  ending: RequestEnding = { outcome: 'closed' },
 ): Promise<void> {
   await postgres.query(
     'close_request',

@@ -3,6 +3,7 @@ import { endHold } from '../../postgres/legal-holds.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
 import { createS3 } from '../../s3/client.ts'
 import { createVerifierActivities } from '../../workers/verifier/create-verifier-activities.ts'
+import { storesWith } from '../../workers/verifier/logged-statements.ts'
 import {
   holdEmail,
   kindsOf,
@@ -55,7 +56,7 @@ async function erased(): Promise<ErasedPerson> {
 async function retained(digest: string): Promise<string[]> {
   const { certificate } = await readLogged(world, digest)
   if (certificate.kind !== 'certificate') throw new Error(`it is ${certificate.kind}`)
-  return certificate.receipts.flatMap(({ outcome, store }) => (outcome === 'retained' ? store : []))
+  return storesWith('retained', certificate)
 }
 
 async function lastWithdrawal({ requestId }: ErasedPerson) {

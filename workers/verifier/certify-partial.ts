@@ -28,9 +28,10 @@ export async function certifyPartial(
   requireNothing(look)
   const current = standing(await readStatements(deps.postgres, [requestId]))
   if (current?.kind === 'partial') {
-    const named = storesWith('unreachable', await readCertificate(deps.postgres, current))
-    const isHeld = await isHeldStill(deps.postgres, requestId, current)
-    if (isHeld && sameNames(named, unreachable)) return { ...pick(current), unreachable }
+    const stands = await readCertificate(deps.postgres, current)
+    const isHeld = await isHeldStill(deps.postgres, requestId, stands)
+    if (isHeld && sameNames(storesWith('unreachable', stands), unreachable))
+      return { ...pick(current), unreachable }
     await withdraw(deps, requestId, current, isHeld ? 'replaced' : 'hold-released')
   }
   const logged = await deps.append({

@@ -86,3 +86,23 @@ export async function waitFor(timeoutMs: number, isSo: () => Promise<boolean>): 
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }
+
+/**
+ * Counts what is left of each request until each was seen once without any: one such moment is enough, since what others' batches
+ * leave after it was never theirs. @param countLeft of those that still wait, by request id
+ * @returns the last counts; whoever was seen without any is missing or 0
+ */
+export async function waitForEach<One extends { requestId: string }>(
+  all: readonly One[],
+  timeoutMs: number,
+  countLeft: (waiting: readonly One[]) => Promise<Map<string, number>>,
+): Promise<Map<string, number>> {
+  let waiting = all
+  let left = new Map<string, number>()
+  await waitFor(timeoutMs, async () => {
+    left = await countLeft(waiting)
+    waiting = waiting.filter(({ requestId }) => left.get(requestId) !== 0)
+    return waiting.length === 0
+  })
+  return left
+}

@@ -1,6 +1,6 @@
 import type { KeyProvider } from '../../postgres/key-provider.ts'
 import { parseProviderKeyName } from '../../postgres/key-shard.ts'
-import { type Findings, type Sought, waitFor } from './findings.ts'
+import { type Findings, type Sought, waitForEach } from './findings.ts'
 import type { OpenRequest } from './observation.ts'
 import type { KeyringReader } from './read-keyring.ts'
 
@@ -20,14 +20,8 @@ export async function lookIntoKeyring(
 ): Promise<void> {
   const rows = await deps.keyring.remaining([...new Set(sought.flatMap((one) => [...one.subjectIds]))])
   for (const id of rows) findings.addFor('subjectIds', id, STORE, 1)
-  let waiting = requests
-  let left = new Map<string, number>()
-  await waitFor(Math.min(deps.patienceMs ?? ROTATION_MS, ROTATION_MS), async () => {
-    left = await livingVersions(deps, waiting)
-    // One moment without any is enough: what others' batches make after it has never sealed these.
-    waiting = waiting.filter(({ requestId }) => left.get(requestId) !== 0)
-    return waiting.length === 0
-  })
+  const patienceMs = Math.min(deps.patienceMs ?? ROTATION_MS, ROTATION_MS)
+  const left = await waitForEach(requests, patienceMs, (waiting) => livingVersions(deps, waiting))
   for (const [requestId, count] of left) findings.add(requestId, STORE, count)
 }
 

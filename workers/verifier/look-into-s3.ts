@@ -5,7 +5,7 @@ import { exportPrefix } from '../../s3/exports.ts'
 import { listVersions, type ObjectVersion } from '../../s3/list-versions.ts'
 import { listUnfinishedUploads } from '../../s3/multipart-uploads.ts'
 import { ARCHIVE_STRUCTURE, archiveBucket, archiveKey } from '../../schemas/archive.ts'
-import { type Findings, namesOf, type Sought, waitFor } from './findings.ts'
+import { type Findings, namesOf, type Sought, waitForEach } from './findings.ts'
 import { ask } from './look-into-clickhouse.ts'
 
 const ARCHIVE = 's3/archive'
@@ -62,20 +62,16 @@ async function lookForOldVersions(
   sought: readonly Sought[],
   findings: Findings,
 ): Promise<void> {
-  let waiting = sought.map(({ requestId, tokens }) => ({
+  const all = sought.map(({ requestId, tokens }) => ({
     requestId,
     own: new Set([...tokens].map(bucketOf)),
   }))
-  let left = new Map<string, number>()
-  await waitFor(Math.min(patienceMs, VERSIONS_MS), async () => {
+  const left = await waitForEach(all, Math.min(patienceMs, VERSIONS_MS), async (waiting) => {
     // Uploads first: one that is completed meanwhile is found as a version.
     const uploads = await listUnfinishedUploads(s3, 'archive', '')
     const versions = await listVersions(s3, 'archive', '')
     const old = [...versions.filter(isOutOfPlace), ...uploads]
-    left = new Map(waiting.map(({ requestId, own }) => [requestId, old.filter(isAnyonesOf(own)).length]))
-    // One moment without any is enough: what is replaced after it no longer held these.
-    waiting = waiting.filter(({ requestId }) => left.get(requestId) !== 0)
-    return waiting.length === 0
+    return new Map(waiting.map(({ requestId, own }) => [requestId, old.filter(isAnyonesOf(own)).length]))
   })
   for (const [requestId, count] of left) findings.add(requestId, ARCHIVE, count)
 }

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../certificates/canonical-json.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import { EbbError } from '../../runtime/errors.ts'
-import type { Receipt } from '../../schemas/certificate.ts'
+import type { Certificate, Receipt } from '../../schemas/certificate.ts'
 import { DATA_MAP } from '../../schemas/data-map.ts'
 import { thisStoreAnswers } from '../../schemas/erasure-messages.ts'
 import { planStores } from '../../schemas/erasure-plan.ts'
-import { type LoggedStatement, readCertificate, storesWith } from './logged-statements.ts'
+import { storesWith } from './logged-statements.ts'
 import type { OpenRequest } from './observation.ts'
 
 export interface ReceiptRow {
@@ -87,9 +87,9 @@ async function readHolds(postgres: Postgres, requestId: string): Promise<HoldRow
 export async function isHeldStill(
   postgres: Postgres,
   requestId: string,
-  signed: LoggedStatement,
+  signed: Certificate | undefined,
 ): Promise<boolean> {
-  const named = storesWith('retained', await readCertificate(postgres, signed))
+  const named = storesWith('retained', signed)
   if (named.length === 0) return true
   const held = (await readHolds(postgres, requestId)).map(storeOfHold)
   return named.every((store) => held.includes(store))
