@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,6 +40,8 @@ async function waitForMerges(client: ClickHouseClient): Promise<void> {
 }
 
 const home = await mkdtemp(join(tmpdir(), 'ebb-bench-'))
+// The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
+await chmod(home, 0o755)
 const say = (line: string) => process.stdout.write(`${line}\n`)
 say(
   `machine: ${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,

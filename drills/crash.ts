@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -53,6 +53,8 @@ async function addLane(config: Config, running: RunningPlatform): Promise<void> 
 }
 
 const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
+// The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
+await chmod(home, 0o755)
 const faultFile = join(home, 'fault')
 const naive: Record<string, string> = values.break ? { EBB_DRILL: '1', EBB_INGEST_BREAK: values.break } : {}
 say(`seed ${seed}, ${kills} faults${values.break ? `, with ingest broken on purpose: ${values.break}` : ''}`)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,8 @@ it('npm run demo ends well: batch equals stream, and a shopper is erased with pr
   timeout: 1_200_000,
 }, async () => {
   const home = await mkdtemp(join(tmpdir(), 'ebb-demo-test-'))
+  // The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
+  await chmod(home, 0o755)
   try {
     const child = spawn(process.execPath, ['services/bootstrap.mjs', 'cli/demo.ts'], {
       cwd: ROOT,

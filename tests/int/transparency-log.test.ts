@@ -30,6 +30,7 @@ const ORIGIN = 'log.test.example/ebb'
 let stage: Stage
 let postgres: TransactingPostgres
 let s3: S3
+const folders: string[] = []
 
 beforeAll(async () => {
   stage = await createStage()
@@ -40,12 +41,15 @@ afterAll(async () => {
   await postgres.close()
   s3.close()
   await stage.close()
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
 })
 
 async function emptyLog(): Promise<string> {
   await purgePrefix(s3, 'log', '')
   await postgres.query('empty_certificates', 'DELETE FROM certificates', [])
-  return await mkdtemp(join(tmpdir(), 'ebb-log-'))
+  const folder = await mkdtemp(join(tmpdir(), 'ebb-log-'))
+  folders.push(folder)
+  return folder
 }
 
 function writerOf(folder: string): LogWriter {
