@@ -1,6 +1,7 @@
 import kafkajs from 'kafkajs'
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { quietRequestQueue } from './quiet-request-queue.ts'
 
 const { Kafka, logLevel, Partitioners } = kafkajs
 
@@ -15,6 +16,7 @@ const KEPT = ['message', 'error', 'broker', 'groupId', 'topic', 'partition', 're
  * retries, and what it does not retry reaches the caller as an exception.
  */
 export function createKafka(config: Config, logger: Logger, clientId: string): kafkajs.Kafka {
+  quietRequestQueue()
   return new Kafka({
     clientId,
     brokers: config.kafka.brokers,
