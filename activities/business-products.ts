@@ -1,8 +1,8 @@
 import type { BusinessDay } from '../clickhouse/read-business-day.ts'
 import { countShown, shownRevenue, type Value } from './business-figures.ts'
-import type { Section } from './business-sections.ts'
 import { formatCount, formatMoney, parseMoney } from './format-figures.ts'
 import { FEW, guardByApp, K } from './guard-small-groups.ts'
+import type { Section } from './report-section.ts'
 
 /** Of K people or more, but with it the total of the app would tell a figure that hides. */
 const NOT_SHOWN = 'not shown'

@@ -1,7 +1,7 @@
 import type { RejectedCounts } from '../kafka/read-rejections.ts'
 import { DROP_CODES } from '../schemas/reject-code.ts'
-import type { Section } from './business-sections.ts'
 import { formatCount } from './format-figures.ts'
+import type { Section } from './report-section.ts'
 
 const REFUSED =
   'Events that were refused, by reason; nothing of them is stored. Counted by the day on which they arrived, while the figures above count by the day of the event.'

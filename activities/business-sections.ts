@@ -13,20 +13,9 @@ import { productsSection } from './business-products.ts'
 import { refusalSections } from './business-refusals.ts'
 import { formatChange, formatCount, formatMoney, formatShare, parseMoney } from './format-figures.ts'
 import { FEW, guardByApp, K } from './guard-small-groups.ts'
+import type { Section } from './report-section.ts'
 
 const TOP = 10
-
-export interface Section {
-  title: string
-  /** A sentence over the table. */
-  note?: string
-  head: string[]
-  rows: string[][]
-  /** Columns of text; the others are figures. */
-  textColumns: number
-  /** Rows left out for k. */
-  hidden: number
-}
 
 /** What the figures of a day may be set beside. */
 export interface Standing {

@@ -2,10 +2,11 @@ import type { DailyMetric } from '../clickhouse/daily-metric.ts'
 import type { BusinessDay } from '../clickhouse/read-business-day.ts'
 import type { RejectedCounts } from '../kafka/read-rejections.ts'
 import { sumPastDays, sumRevenue } from './business-figures.ts'
-import { businessSections, type Section, type Standing } from './business-sections.ts'
+import { businessSections, type Standing } from './business-sections.ts'
 import { drawBusinessChart } from './draw-business-chart.ts'
 import { formatColumns, formatCount, formatMoney, formatTable } from './format-figures.ts'
 import { FEW, K } from './guard-small-groups.ts'
+import type { Section } from './report-section.ts'
 import type { RenderedReport } from './write-report.ts'
 
 export interface BusinessReportInput {

@@ -4,7 +4,8 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { type AdmitContext, admit } from '../gate/admit.ts'
+import { admit } from '../gate/admit.ts'
+import type { AdmitContext } from '../gate/admit-context.ts'
 import { type ParsedBatch, readBatch } from '../gate/read-batch.ts'
 import { deriveSubjectKeys } from '../gate/subject-keys.ts'
 import { tokenise } from '../gate/tokenise.ts'

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { AppRules } from '../gate/admit.ts'
+import type { AppRules } from '../gate/admit-context.ts'
 import { DEFAULT_MAX_AGE_DAYS } from '../gate/admit-event.ts'
 import { findAppsByWriteKey } from '../postgres/apps.ts'
 import { batchMisses } from '../postgres/batch-misses.ts'

@@ -1,5 +1,7 @@
-import type { Admitted, AppRules, Person } from '../gate/admit.ts'
+import type { Admitted } from '../gate/admit.ts'
+import type { AppRules } from '../gate/admit-context.ts'
 import { DEFAULT_MAX_AGE_DAYS } from '../gate/admit-event.ts'
+import type { Person } from '../gate/person.ts'
 import { readProfile } from '../gate/read-profile.ts'
 import type { SubjectKeys } from '../gate/subject-keys.ts'
 import { tokenise } from '../gate/tokenise.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import type { Link, Person } from '../gate/admit.ts'
+import type { Link, Person } from '../gate/person.ts'
 import { createDraft } from '../gate/work.ts'
 import type { SubjectState } from '../kafka/subject-states.ts'
 import { type SiftRules, sift } from './suppress.ts'

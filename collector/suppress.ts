@@ -1,4 +1,4 @@
-import type { Link, Person } from '../gate/admit.ts'
+import type { Link, Person } from '../gate/person.ts'
 import type { SubjectState } from '../kafka/subject-states.ts'
 
 export interface Sifted {

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { loadRegistry } from '../schemas/registry.ts'
-import { type AdmitContext, admit, type DraftEvent } from './admit.ts'
+import { admit } from './admit.ts'
+import type { AdmitContext } from './admit-context.ts'
 import { readBatch } from './read-batch.ts'
+import type { DraftEvent } from './work.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00.000Z')
 const lookupKey = Buffer.alloc(32, 3)

@@ -1,55 +1,10 @@
-import type { Registry } from '../schemas/registry.ts'
 import type { DropCode, RejectCode } from '../schemas/reject-code.ts'
+import type { AdmitContext } from './admit-context.ts'
 import { createAdmission } from './admit-event.ts'
 import { isLarger, MAX_EVENT_BYTES } from './is-deep.ts'
+import type { Person } from './person.ts'
 import type { ParsedBatch } from './read-batch.ts'
-import { type DraftEvent, settleDrops, startWork } from './work.ts'
-
-export type { DraftEvent } from './work.ts'
-
-/** What an app has chosen for itself. */
-export interface AppRules {
-  /** Name of the app, column `app`. */
-  app: string
-  /** Events older than this are rejected `too_old`. Default 30, at most 400. */
-  maxAgeDays?: number
-  /** Client IP: leave it out (default), or keep /24 or /48 of it in `props.ip_prefix`. */
-  ip?: 'drop' | 'truncate'
-}
-
-export interface AdmitContext {
-  app: AppRules
-  /** The app's look-up key, 32 bytes; handles are HMACs under it. */
-  lookupKey: Buffer
-  registry: Registry
-  /** When the collector received the request. Milliseconds since 1970. */
-  now: number
-  /** Random, another for each request: names events that nothing else tells from those of the next request. */
-  nonce: string
-  /** Peer address; looked at only where the app truncates IPs and the event names none. */
-  clientIp?: string
-}
-
-/** A person as the client named it; the gate hands on only its handle. */
-export interface Person {
-  /** HMAC-SHA256(lookupKey, kind ‖ 0x00 ‖ id), 32 bytes; kind is `user` or `anonymous`. */
-  handle: Buffer
-  /** Links that the person's identify and alias calls assert; both ends are handles of this app. */
-  links: Link[]
-  /** Never empty. */
-  events: DraftEvent[]
-  /** Ids of the person's rejected events: the batch key names them too, since a retry's verdict may be another. */
-  rejectedIds: readonly string[]
-}
-
-export interface Link {
-  kind: 'identify' | 'alias'
-  from: Buffer
-  to: Buffer
-  /** Times of the first and the last event of the batch that assert it, milliseconds since 1970. */
-  firstTs: number
-  lastTs: number
-}
+import { settleDrops, startWork } from './work.ts'
 
 export interface Rejected {
   /** Position in the batch. */

@@ -1,7 +1,7 @@
 import type { DropCode } from '../schemas/reject-code.ts'
-import type { Link, Person } from './admit.ts'
 import { createIdFinder } from './find-ids.ts'
 import { createKeyedHash, hashText } from './keyed-hash.ts'
+import type { Link, Person } from './person.ts'
 import type { RawEvent } from './read-event.ts'
 import { stripFoundIds, stripOwnIds } from './strip-own-ids.ts'
 import { type DraftEvent, settleDrops, type Work } from './work.ts'

@@ -1,9 +1,11 @@
 import type { EventRecord } from '../schemas/event-record.ts'
 import { ROW_FORMAT } from '../schemas/event-row.ts'
-import type { BatchStamp, DraftEvent, Person } from './admit.ts'
+import type { BatchStamp } from './admit.ts'
 import { createKeyedHash, hashBytes, hashText, type KeyedHash } from './keyed-hash.ts'
+import type { Person } from './person.ts'
 import { createRowWriter, type RowWriter } from './row-binary.ts'
 import type { SubjectKeys } from './subject-keys.ts'
+import type { DraftEvent } from './work.ts'
 
 /** Memory that calls share, so that each need not ask for its own; nothing in it outlives a call. */
 const writer = createRowWriter()

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import type { AppRules } from '../gate/admit.ts'
+import type { AppRules } from '../gate/admit-context.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { Postgres } from './client.ts'
 

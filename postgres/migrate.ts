@@ -10,11 +10,7 @@ import { ebbNoSamples } from './migrations/ebb-0004-no-samples.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
 import { keyringProviderKeys } from './migrations/keyring-0002-provider-keys.ts'
 import { keyringNoStatistics } from './migrations/keyring-0003-no-statistics.ts'
-
-export interface NamedMigration extends Knex.Migration {
-  /** Recorded in `knex_migrations`; never changes once released. */
-  name: string
-}
+import type { NamedMigration } from './migrations/named-migration.ts'
 
 /** In order; a released one is never edited, a change is a new one. */
 const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks, ebbNoSamples]

@@ -8,7 +8,7 @@ import {
   setHandler,
   uuid4,
 } from '@temporalio/workflow'
-import type { ErasureStage, PartialCertificate } from '../schemas/erasure.ts'
+import type { PartialCertificate } from '../schemas/erasure.ts'
 import {
   type BatchDone,
   canAskForPartial,
@@ -21,6 +21,7 @@ import {
 } from '../schemas/erasure-messages.ts'
 import { createPartialCertifier, VERIFIER_UNAVAILABLE } from './certify-partial.ts'
 import { brief } from './erasure-activities.ts'
+import type { Desk } from './saga.ts'
 import type { ErasureTracker } from './track-erasure.ts'
 
 export const cancelUpdate = defineUpdate<void>(ERASURE_MESSAGES.cancel)
@@ -30,24 +31,6 @@ export const releaseHoldUpdate = defineUpdate<void, [{ holdId: string }]>(ERASUR
 export const retryStoreUpdate = defineUpdate<void>(ERASURE_MESSAGES.retryStore)
 export const certifyPartialUpdate = defineUpdate<PartialCertificate>(ERASURE_MESSAGES.certifyPartial)
 export const batchDoneSignal = defineSignal<[BatchDone]>(ERASURE_MESSAGES.batchDone)
-
-/** What officers, operators and the shared batch have said to one erasure. */
-export interface Desk {
-  /** How an officer ended the request, if one did. */
-  ending: { outcome: 'cancelled' } | ({ outcome: 'refused' } & Refusal) | null
-  holds: Map<string, { untilMs: number; released: boolean }>
-  retryAsked: boolean
-  /** Rounds that ended with the request blocked. */
-  roundsBlocked: number
-  /** Asks the verifier for a partial certificate; workflows/certify-partial.ts. */
-  certifyPartial(): Promise<PartialCertificate>
-  /** Last word of the batch on each stage; taken away when the request is put in line. */
-  batchDone: Map<ErasureStage, BatchDone>
-  /** The request has been read. @param onlyForward nothing can be taken back: an earlier run may have destroyed something */
-  open(onlyForward: boolean): void
-  /** From here on nothing can be taken back: waits for Updates under way, and refuses later ones. */
-  close(): Promise<void>
-}
 
 /**
  * Each Update is validated before it enters the history: one that is refused leaves no trace in it. But one that comes before the

@@ -1,6 +1,7 @@
 import { sleep } from '@temporalio/workflow'
-import { pauseAfter, type Saga } from './erase-until-gone.ts'
+import { pauseAfter } from './erase-until-gone.ts'
 import { steps, type Verifier } from './erasure-activities.ts'
+import type { Saga } from './saga.ts'
 
 /** A copy that outlives its date by so much is nobody's rounding: an operator is told. */
 const LATE_MS = 3_600_000

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common'
-import type { Saga } from './erase-until-gone.ts'
 import type { Verifier } from './erasure-activities.ts'
+import type { Saga } from './saga.ts'
 
 /** `survivors`: the verifier's last look found something. `hold_over`: a hold's date has passed, and what it held is still there. */
 export type Verdict = 'signed' | 'survivors' | 'hold_over'

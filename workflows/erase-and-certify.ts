@@ -1,7 +1,8 @@
 import { certify } from './certify.ts'
-import { repeatUntilGone, type Saga, unblock, waitBlocked } from './erase-until-gone.ts'
+import { repeatUntilGone, unblock, waitBlocked } from './erase-until-gone.ts'
 import type { Verifier } from './erasure-activities.ts'
 import { releaseEndedHolds } from './hold-fields.ts'
+import type { Saga } from './saga.ts'
 
 type Kind = 'certificate' | 'held'
 

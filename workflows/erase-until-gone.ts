@@ -1,14 +1,7 @@
 import { condition } from '@temporalio/workflow'
 import type { ErasureStage, Survivors } from '../schemas/erasure.ts'
-import type { Desk } from './answer-officers.ts'
 import { brief, steps } from './erasure-activities.ts'
-import type { ErasureTracker } from './track-erasure.ts'
-
-export interface Saga {
-  requestId: string
-  track: ErasureTracker
-  desk: Desk
-}
+import type { Saga } from './saga.ts'
 
 /** A batch that says nothing for so long has lost its workflow: the request is put in line again, which starts another. */
 const BATCH_SILENCE = '15m'

@@ -1,7 +1,7 @@
 import { condition } from '@temporalio/workflow'
 import type { KnownHold } from '../schemas/erasure.ts'
-import type { Saga } from './erase-until-gone.ts'
 import { steps } from './erasure-activities.ts'
+import type { Saga } from './saga.ts'
 
 /**
  * Holds outlive a run that somebody terminated: the law's reason does not end with it. What officers say to this run is newer

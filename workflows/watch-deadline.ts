@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation, patched, sleep } from '@temporalio/workflow'
 import { certifyPartialOnce } from './certify-partial.ts'
-import type { Saga } from './erase-until-gone.ts'
 import { steps } from './erasure-activities.ts'
+import type { Saga } from './saga.ts'
 
 /**
  * Escalates once, at the deadline, and stops nothing. Whoever asked is not left without an answer by then: where a store is out of

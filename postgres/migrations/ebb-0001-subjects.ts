@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /**
  * Apps and their people. `handle` is HMAC(app look-up key, kind + id): the id itself never comes here, and the token that

@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /** The vault, requests of people, and what stays as proof. No identifier stands here in the clear. */
 export const ebbPrivacy: NamedMigration = {

@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /** Ids that a late link names as an erased person's: their data wait for an erasure of their own. */
 export const ebbLateLinks: NamedMigration = {

@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /** Columns whose values the planner must not keep samples of. */
 const COLUMNS: Record<string, string[]> = {

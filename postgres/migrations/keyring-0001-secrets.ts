@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /**
  * Wrapped keys, in a database of its own with short-lived backups. A subject's secret is sealed by its shard's key, a

@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /**
  * Each shard version is wrapped by a key of its own at the provider, so that destroying that key makes every copy of the

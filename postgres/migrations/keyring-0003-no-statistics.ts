@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../migrate.ts'
+import type { NamedMigration } from './named-migration.ts'
 
 /**
  * Statistics would keep samples of subject ids in pg_statistic, whose own dead rows nobody rewrites. Look-ups go by unique

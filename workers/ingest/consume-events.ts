@@ -1,19 +1,11 @@
 import type kafkajs from 'kafkajs'
-import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { createKafka, prefixed } from '../../kafka/client.ts'
 import { INGEST_GROUP } from '../../kafka/cut-metadata.ts'
-import type { RejectionProducer } from '../../kafka/rejection-producer.ts'
-import type { TopicIdentity } from '../../kafka/topic-identity.ts'
-import type { Config } from '../../runtime/config.ts'
 import { EbbError } from '../../runtime/errors.ts'
-import type { Logger } from '../../runtime/logger.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
 import { createLaneAssigner } from './assign-lanes.ts'
-import type { Breaks } from './break-promise.ts'
-import type { Revocations } from './follow-revocations.ts'
 import { type BatchCommit, createGroupCommits, type GroupCommits } from './group-commit.ts'
 import { createFetchHold, type FetchHold } from './hold-fetches.ts'
-import type { IngestMetrics } from './ingest-metrics.ts'
 import { inspectRecord } from './inspect-record.ts'
 import {
   BUFFER_MAX_BYTES,
@@ -25,23 +17,9 @@ import {
   INSERTS_AT_ONCE,
   SESSION_TIMEOUT_MS,
 } from './limits.ts'
-import { type OwnedSession, openSession } from './open-session.ts'
+import { type ConsumeDeps, type OwnedSession, openSession } from './open-session.ts'
 import { createBufferBudget } from './partition-buffer.ts'
 import { createSlots } from './wait.ts'
-
-export interface ConsumeDeps {
-  config: Config
-  logger: Logger
-  clickhouse: ClickHouseClient
-  revocations: Revocations
-  rejections: RejectionProducer
-  metrics: IngestMetrics
-  identity: TopicIdentity
-  breaks: Breaks
-  recover: boolean
-  /** The process must end: a supervisor starts it afresh, and it goes on from the last commit. */
-  onCrash(error: Error): void
-}
 
 export interface EventConsumer {
   /** Owns its lanes (perhaps none) and writes. */

@@ -1,10 +1,17 @@
 import type kafkajs from 'kafkajs'
+import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import type { RejectionProducer } from '../../kafka/rejection-producer.ts'
+import type { TopicIdentity } from '../../kafka/topic-identity.ts'
+import type { Config } from '../../runtime/config.ts'
 import { EbbError } from '../../runtime/errors.ts'
-import type { ConsumeDeps } from './consume-events.ts'
+import type { Logger } from '../../runtime/logger.ts'
+import type { Breaks } from './break-promise.ts'
 import { laneOf } from './cut-position.ts'
 import type { PartitionStart } from './decide-start.ts'
 import { openSeenBatches } from './find-retries.ts'
+import type { Revocations } from './follow-revocations.ts'
 import type { CommitSession, GroupCommits, PartitionCommit } from './group-commit.ts'
+import type { IngestMetrics } from './ingest-metrics.ts'
 import type { IngestRecord } from './inspect-record.ts'
 import { RETRY_FIRST_MS, RETRY_LONGEST_MS } from './limits.ts'
 import type { OwnedPartition } from './open-lane.ts'
@@ -13,6 +20,21 @@ import { type BufferBudget, createPartitionBuffer } from './partition-buffer.ts'
 import { runLane } from './run-lane.ts'
 import { createBackoff, type createSlots, createWaker } from './wait.ts'
 import { createLagWatch, type LagWatch } from './watch-lag.ts'
+
+/** What consuming needs, whatever this member owns. */
+export interface ConsumeDeps {
+  config: Config
+  logger: Logger
+  clickhouse: ClickHouseClient
+  revocations: Revocations
+  rejections: RejectionProducer
+  metrics: IngestMetrics
+  identity: TopicIdentity
+  breaks: Breaks
+  recover: boolean
+  /** The process must end: a supervisor starts it afresh, and it goes on from the last commit. */
+  onCrash(error: Error): void
+}
 
 export interface SessionDeps extends ConsumeDeps {
   admin: kafkajs.Admin
