@@ -8,7 +8,7 @@ import { createRandom } from '../runtime/random.ts'
 import { readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { injectFault } from './inject-faults.ts'
-import { drawSagaFault } from './saga/draw-saga-fault.ts'
+import { drawSagaFault, SHARE_OF_POINTS } from './saga/draw-saga-fault.ts'
 import { watchCertificates } from './saga/watch-certificates.ts'
 
 /**
@@ -29,6 +29,8 @@ const { values } = parseArgs({
   },
 })
 const kills = Number(values.kills)
+/** A boundary may not be reached in time; then another fault is tried. */
+const attempts = kills * 2
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const horizonS = Number(values.horizon)
@@ -41,7 +43,7 @@ const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
 const stage = await openStage({
-  subjects: Math.max(6, Math.ceil(kills / 3)),
+  subjects: Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS)),
   bystanders: Number(values.bystanders),
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
@@ -52,10 +54,9 @@ const requestIds: string[] = []
 const personOf = new Map<string, number>()
 let failed = true
 
-/** One more erasure, so that the next boundary is reached. Tried until the engines that it needs are there. */
+/** One more erasure, so that the next boundary is reached: there is a person for each. Tried until the engines that it needs are there. */
 async function eraseNext(office: PrivacyOffice, { people }: DrillStage): Promise<void> {
-  const person = people[requestIds.length]
-  if (!person) return
+  const person = people[requestIds.length]!
   for (let tries = 0; ; tries++) {
     try {
       const [requestId] = await submitErasures(office, APP, [person])
@@ -88,7 +89,7 @@ try {
   await withPrivacyOffice(stage.drill.config, async (office) => {
     const watch = watchCertificates(stage, personOf, say)
     let struck = 0
-    for (let n = 0; struck < kills && n < kills * 2; n++) {
+    for (let n = 0; struck < kills && n < attempts; n++) {
       if (await strike(n, () => eraseNext(office, stage))) struck++
     }
     say('no more kills; the sagas go on')

@@ -22,6 +22,9 @@ export const SAGA_POINTS: readonly { victim: string; point: string }[] = Object.
 
 const VICTIMS = ['temporal-worker', 'verifier', 'clickhouse', 'postgres', 's3'] as const
 
+/** Of all faults, those at boundaries; each needs an erasure of its own. */
+export const SHARE_OF_POINTS = 2 / 3
+
 /**
  * The n-th fault of a drill: boundaries in turn, so that each is met, and every third fault at random: an engine or a worker
  * at any moment; every twelfth is every worker at once, which then starts cold.
