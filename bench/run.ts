@@ -1,6 +1,5 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts'
@@ -8,6 +7,7 @@ import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
 import { readConfig } from '../runtime/config.ts'
 import { startPlatform } from '../services/start-platform.ts'
+import { createTemporaryHome } from '../services/temporary-home.ts'
 import { ensureYear, measureDashboards } from './dashboards.ts'
 import { measureDrain } from './drain.ts'
 import { createEndToEnd } from './end-to-end.ts'
@@ -39,9 +39,7 @@ async function waitForMerges(client: ClickHouseClient): Promise<void> {
   }
 }
 
-const home = await mkdtemp(join(tmpdir(), 'ebb-bench-'))
-// The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
-await chmod(home, 0o755)
+const home = await createTemporaryHome('ebb-bench-')
 const say = (line: string) => process.stdout.write(`${line}\n`)
 say(
   `machine: ${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,

@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -12,6 +11,7 @@ import { createLogger } from '../runtime/logger.ts'
 import { createRandom } from '../runtime/random.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { type RunningPlatform, startPlatform } from '../services/start-platform.ts'
+import { createTemporaryHome } from '../services/temporary-home.ts'
 import { LANE_PARTITIONS } from '../workers/ingest/limits.ts'
 import { countSurvivors, findUnequalViews } from './count-survivors.ts'
 import { EVENTS_PER_BATCH, startDrillClients } from './drill-client.ts'
@@ -52,9 +52,7 @@ async function addLane(config: Config, running: RunningPlatform): Promise<void> 
   for (const name of ['collector', 'ingest', 'ingest-2']) await running.restart(name)
 }
 
-const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
-// The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
-await chmod(home, 0o755)
+const home = await createTemporaryHome('ebb-drill-')
 const faultFile = join(home, 'fault')
 const naive: Record<string, string> = values.break ? { EBB_DRILL: '1', EBB_INGEST_BREAK: values.break } : {}
 say(`seed ${seed}, ${kills} faults${values.break ? `, with ingest broken on purpose: ${values.break}` : ''}`)

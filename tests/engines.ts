@@ -1,8 +1,7 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
 import type { TestProject } from 'vitest/node'
 import { type EngineName, startEngines } from '../services/start-engines.ts'
+import { createTemporaryHome } from '../services/temporary-home.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -33,7 +32,7 @@ export interface TestEngines {
 }
 
 export async function startTestEngines(): Promise<TestEngines> {
-  const home = await createTestHome()
+  const home = await createTemporaryHome('ebb-test-')
   const engines = await startEngines({
     home,
     ports: 'free',
@@ -48,11 +47,4 @@ export async function startTestEngines(): Promise<TestEngines> {
       await rm(home, { recursive: true, force: true })
     },
   }
-}
-
-/** A temporary home that the user `postgres` can pass into. */
-export async function createTestHome(): Promise<string> {
-  const home = await mkdtemp(join(tmpdir(), 'ebb-test-'))
-  await chmod(home, 0o755)
-  return home
 }

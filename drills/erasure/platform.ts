@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, readConfig } from '../../runtime/config.ts'
 import { type RunningPlatform, startPlatform } from '../../services/start-platform.ts'
+import { createTemporaryHome } from '../../services/temporary-home.ts'
 
 /** Seconds in which what must age does age: every horizon comes, as in production, only sooner. */
 export interface Horizons {
@@ -35,9 +35,7 @@ export async function startDrillPlatform(options: {
   keep?: boolean
   say(line: string): void
 }): Promise<DrillPlatform> {
-  const home = await mkdtemp(join(tmpdir(), 'ebb-drill-'))
-  // The user `postgres` must be able to pass, or its data would lie elsewhere.
-  await chmod(home, 0o755)
+  const home = await createTemporaryHome('ebb-drill-')
   await mkdir(join(home, 'tmp'))
   await chmod(join(home, 'tmp'), 0o1777)
   const { horizons } = options

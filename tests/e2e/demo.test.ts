@@ -1,19 +1,17 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import { createTemporaryHome } from '../../services/temporary-home.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 it('npm run demo ends well: batch equals stream, and a shopper is erased with proof', {
   timeout: 1_200_000,
 }, async () => {
-  const home = await mkdtemp(join(tmpdir(), 'ebb-demo-test-'))
-  // The user `postgres` must be able to pass, or its data would lie elsewhere and stay.
-  await chmod(home, 0o755)
+  const home = await createTemporaryHome('ebb-demo-test-')
   try {
     const child = spawn(process.execPath, ['services/bootstrap.mjs', 'cli/demo.ts'], {
       cwd: ROOT,

@@ -8,7 +8,7 @@ import { migratePostgres } from '../../postgres/migrate.ts'
 import { type Config, readConfig } from '../../runtime/config.ts'
 import { EVENT_HEADERS, TOPICS } from '../../schemas/event-record.ts'
 import { type RunningEngines, startEngines } from '../../services/start-engines.ts'
-import { createTestHome } from '../engines.ts'
+import { createTemporaryHome } from '../../services/temporary-home.ts'
 import { readTopic } from '../read-topic.ts'
 import { type RunningCollector, startCollector } from '../start-collector.ts'
 
@@ -22,7 +22,7 @@ let writeKey: string
 let collector: RunningCollector
 
 beforeAll(async () => {
-  home = await createTestHome()
+  home = await createTemporaryHome('ebb-test-')
   engines = await startEngines({
     home,
     only: ['postgres', 'kafka'],

@@ -18,7 +18,7 @@ import { createS3 } from '../../s3/client.ts'
 import { type JournalEntry, type JournalSealer, readJournal, writeJournalEntry } from '../../s3/journal.ts'
 import { choosePostgresPlace } from '../../services/postgres-place.ts'
 import { reservePorts } from '../../services/reserve-port.ts'
-import { createTestHome } from '../engines.ts'
+import { createTemporaryHome } from '../../services/temporary-home.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
@@ -31,7 +31,7 @@ let server: ChildProcess | undefined
 const ports = reservePorts('free')
 beforeEach(async () => {
   stage = await createStage()
-  home = await createTestHome()
+  home = await createTemporaryHome('ebb-test-')
   const { config } = stage
   deps = {
     clickhouse: createClickHouse(config),

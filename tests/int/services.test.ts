@@ -15,11 +15,11 @@ import { type Config, readConfig } from '../../runtime/config.ts'
 import { SEARCH_ATTRIBUTES } from '../../schemas/search-attributes.ts'
 import { isAlive } from '../../services/process-table.ts'
 import { type EngineName, type RunningEngines, startEngines } from '../../services/start-engines.ts'
-import { createTestHome } from '../engines.ts'
+import { createTemporaryHome } from '../../services/temporary-home.ts'
 
 const homes: string[] = []
 async function newHome(): Promise<string> {
-  const home = await createTestHome()
+  const home = await createTemporaryHome('ebb-test-')
   homes.push(home)
   return home
 }

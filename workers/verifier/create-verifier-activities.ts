@@ -158,8 +158,8 @@ async function issue(deps: VerifierDeps, request: OpenRequest): Promise<LoggedSt
   const isWhole = signed !== undefined && signed.kind !== 'partial'
   // Signed before, and the saga did not hear of it, or was terminated since: perhaps between the release of a hold and the
   // withdrawal of the certificate that names it.
-  const certificate = await readCertificate(deps.postgres, signed)
-  if (isWhole && (await isHeldStill(deps.postgres, requestId, certificate))) return signed
+  const stands = isWhole ? await readCertificate(deps.postgres, signed) : undefined
+  if (isWhole && (await isHeldStill(deps.postgres, requestId, stands))) return signed
   const nowMs = deps.now()
   const receipts = await readEvidence(deps.postgres, request, nowMs)
   const horizons = await listHorizons(deps, request, { heldUntilMs: nowMs, purpose: 'name' })

@@ -1,0 +1,13 @@
+import { chmod, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * A fresh home in the temporary folder, for whoever removes it in the end. As root the user `postgres` must be able to pass it:
+ * else Postgres's data would lie elsewhere (postgres-place.ts) and stay.
+ */
+export async function createTemporaryHome(prefix: string): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), prefix))
+  await chmod(home, 0o755)
+  return home
+}
