@@ -56,12 +56,16 @@ export function drawFault(random: () => number, points?: readonly string[]): Fau
 export interface FaultOptions {
   /** How long a boundary is waited for. */
   pointWaitMs?: number
+  /** The victim is given its fault while it runs and keeps what it is at; otherwise it starts with it, and recovery is struck too. */
+  inMidst?: boolean
   /** Called when the victim runs with its fault: now something may be sent its way. */
   onArmed?(): Promise<unknown>
 }
 
 /** Long enough to pass any boundary that the load of the crash drill reaches at all. */
 const POINT_WAIT_MS = 12_000
+/** A process answers a signal within this, however busy. */
+const DISARM_MS = 500
 
 /**
  * Does one fault and brings the victim back. @param faultFile the file that EBB_FAULT names, see runtime/fault.ts.
@@ -71,7 +75,7 @@ export async function injectFault(
   platform: RunningPlatform,
   faultFile: string,
   fault: Fault,
-  { pointWaitMs = POINT_WAIT_MS, onArmed = async () => undefined }: FaultOptions = {},
+  { pointWaitMs = POINT_WAIT_MS, inMidst = false, onArmed = async () => undefined }: FaultOptions = {},
 ): Promise<boolean> {
   if (fault.kind === 'kill') {
     platform.kill(fault.victim, 'SIGKILL')
@@ -85,13 +89,30 @@ export async function injectFault(
     return true
   }
   writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
+  if (inMidst) takeFault(platform, fault.victim)
   // It may strike before the process says that it is ready; the restart below brings it back either way.
-  await platform.restart(fault.victim).catch(() => undefined)
+  else await platform.restart(fault.victim).catch(() => undefined)
   await onArmed()
-  const struck = await waitUntilGone(pidOf(platform, fault.victim), pointWaitMs)
+  const victim = pidOf(platform, fault.victim)
+  let struck = await waitUntilGone(victim, pointWaitMs)
   if (existsSync(faultFile)) rmSync(faultFile)
+  if (inMidst && !struck) {
+    takeFault(platform, fault.victim)
+    // It may have struck between the last look and the signal.
+    struck = await waitUntilGone(victim, DISARM_MS)
+    if (!struck) return false
+  }
   await platform.restart(fault.victim)
   return struck
+}
+
+/** The process reads the fault file again, see runtime/fault.ts. One that is gone already needs no fault. */
+function takeFault(platform: RunningPlatform, name: string): void {
+  try {
+    process.kill(pidOf(platform, name), 'SIGUSR2')
+  } catch {
+    // Its death is what is looked for next.
+  }
 }
 
 function pidOf(platform: RunningPlatform, name: string): number {

@@ -37,8 +37,8 @@ const horizonS = Number(values.horizon)
 const startedAt = Date.now()
 const say = (line: string) =>
   process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
-/** How long a boundary is waited for: a batch waits for company, and engines come up slowly beside others. */
-const POINT_WAIT_MS = 25_000
+/** How long a boundary is waited for: twice what a killed step is missed for, since the batch that it holds up is everybody's. */
+const POINT_WAIT_MS = 30_000
 const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
@@ -80,7 +80,11 @@ async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean>
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
-  const hit = await injectFault(platform, faultFile, fault, { pointWaitMs: POINT_WAIT_MS, onArmed })
+  const hit = await injectFault(platform, faultFile, fault, {
+    pointWaitMs: POINT_WAIT_MS,
+    inMidst: true,
+    onArmed,
+  })
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
   return hit
 }

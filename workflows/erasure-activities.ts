@@ -9,8 +9,8 @@ import type { ErasureActivities, ErasureBatchActivities, VerifierActivities } fr
  */
 const endless = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const
 
-/** Three beats (activities/beat-while.ts): a worker that was killed holds a step up for no longer. */
-const heartbeatTimeout = '30s'
+/** Three beats (activities/beat-while.ts): a worker that was killed holds a step, and the batch that all share, up for no longer. */
+const heartbeatTimeout = '15s'
 
 /**
  * Steps of one statement or two: they run within the workflow's own task, which costs the server a third of an activity.

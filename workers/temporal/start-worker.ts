@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { Registry } from 'prom-client'
-import { beatAll } from '../../activities/beat-while.ts'
+import { BEAT_EVERY_MS, beatAll } from '../../activities/beat-while.ts'
 import { createActivities } from '../../activities/create-activities.ts'
 import type { PlatformErasureActivities } from '../../activities/create-erasure-activities.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
@@ -85,6 +85,7 @@ export async function startTemporalWorker(deps: {
     maxConcurrentLocalActivityExecutions: 200,
     // Steps of erasures are short and many; the long ones (a batch's stores, a day's scan) are few, by their workflows.
     maxConcurrentActivityTaskExecutions: 32,
+    maxHeartbeatThrottleInterval: BEAT_EVERY_MS,
     shutdownGraceTime: '20s',
   })
   const ended = worker.run()

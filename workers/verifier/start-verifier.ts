@@ -1,6 +1,6 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type kafkajs from 'kafkajs'
-import { beatAll } from '../../activities/beat-while.ts'
+import { BEAT_EVERY_MS, beatAll } from '../../activities/beat-while.ts'
 import { mapErrors } from '../../activities/map-errors.ts'
 import { createClickHouse } from '../../clickhouse/client.ts'
 import { s3Collection } from '../../clickhouse/s3-collections.ts'
@@ -135,6 +135,7 @@ export async function startVerifier(
     taskQueue: config.verifier.taskQueue,
     activities: mapErrors(beatAll(createVerifierActivities(deps)), logger),
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    maxHeartbeatThrottleInterval: BEAT_EVERY_MS,
     shutdownGraceTime: '20s',
   })
   const touching = keepTouching(config, logger)
