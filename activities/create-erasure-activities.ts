@@ -4,6 +4,7 @@ import { s3Collection } from '../clickhouse/s3-collections.ts'
 import type { IngestProgress } from '../kafka/read-ingest-progress.ts'
 import type { RevocationPublisher } from '../kafka/revocations.ts'
 import type { SubjectStatePublisher } from '../kafka/subject-states.ts'
+import { acceptEnding } from '../postgres/accept-ending.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
 import type { KeyProvider } from '../postgres/key-provider.ts'
 import type { Keyring } from '../postgres/keyring.ts'
@@ -78,6 +79,9 @@ export function createErasureActivities(deps: ErasureDependencies): PlatformEras
   }
   const activities: PlatformErasureActivities = {
     openRequest: createOpenRequest(postgres),
+    acceptEnding: async ({ requestId, ending }) => ({
+      stands: await acceptEnding(postgres, requestId, ending),
+    }),
     blockSubjects: createBlockSubjects(deps),
     awaitBlock: createAwaitBlock({ ...deps, leaseMs: config.privacy.leaseMs }),
     cancelRequest: createCancelRequest({ ...shared, withdrawBlock: createWithdrawBlock(deps) }),

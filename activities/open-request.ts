@@ -2,13 +2,13 @@ import type { Postgres } from '../postgres/client.ts'
 import { isForgotten } from '../postgres/close-request.ts'
 import { listHolds } from '../postgres/list-holds.ts'
 import { type PrivacyRequest, readRequest } from '../postgres/privacy-requests.ts'
-import type { ErasureActivities, RequestEnding } from '../schemas/erasure.ts'
+import type { AcceptedEnding, ErasureActivities, RequestEnding } from '../schemas/erasure.ts'
 
 /** What the saga must know of its request: the app, two times, and what an earlier run of it was told and has begun. */
 export function createOpenRequest(postgres: Postgres): ErasureActivities['openRequest'] {
   return async ({ requestId }) => {
     const request = await readRequest(postgres, requestId)
-    const { app, state, graceUntil, dueAt } = request
+    const { app, state, graceUntil, dueAt, progress } = request
     const holds = (await listHolds(postgres, requestId)).map(({ holdId, until, releasedAt }) => ({
       holdId,
       untilMs: until.getTime(),
@@ -17,7 +17,8 @@ export function createOpenRequest(postgres: Postgres): ErasureActivities['openRe
     const ending = await findEnding(postgres, request)
     const onlyForward = ending !== undefined || (state !== 'received' && state !== 'blocked')
     const times = { graceUntilMs: graceUntil.getTime(), dueMs: dueAt.getTime() }
-    return { app, ...times, holds, onlyForward, ...(ending && { ending }) }
+    const accepted = progress.accepted as AcceptedEnding | undefined
+    return { app, ...times, holds, onlyForward, ...(ending && { ending }), ...(accepted && { accepted }) }
   }
 }
 

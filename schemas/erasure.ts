@@ -106,6 +106,11 @@ export interface RequestEnding {
   article?: string
 }
 
+/** How an officer ends a request, while nothing is destroyed. `reason`: see REFUSAL_REASONS. */
+export type AcceptedEnding =
+  | { outcome: 'cancelled' }
+  | { outcome: 'refused'; article: string; reason: string }
+
 /** What the saga has to know of its request. */
 export interface OpenedRequest {
   app: string
@@ -119,6 +124,8 @@ export interface OpenedRequest {
   onlyForward?: boolean
   /** An earlier run had begun to forget the request, and none of its other steps can be gone through again. */
   ending?: RequestEnding
+  /** What an officer was told is accepted, and an earlier run has not carried out. */
+  accepted?: AcceptedEnding
 }
 
 /** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */
@@ -126,6 +133,8 @@ export interface ErasureActivities {
   openRequest(input: { requestId: string }): Promise<OpenedRequest>
   /** Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. */
   blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
+  /** Keeps an officer's word beyond this run of the saga. @returns the ending that stands: of two, the first */
+  acceptEnding(input: { requestId: string; ending: AcceptedEnding }): Promise<{ stands: AcceptedEnding }>
   /** Passes once no collector and no ingest member can store a row of these people. `block_pending` until then. */
   awaitBlock(input: { requestId: string }): Promise<void>
   /** Grace was used, or the request refused: block marks go, `subject_states` are withdrawn, and the request ends. */

@@ -67,6 +67,17 @@ const SAGAS: Record<string, Scenario> = {
       })
     },
   },
+  // The same with the officer's word written down; the two above are from before that.
+  'erasure-refused-accepted': {
+    requestId: id(13),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga) {
+      await untilStage(saga, /grace/)
+      await saga.executeUpdate('refuse', {
+        args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
+      })
+    },
+  },
   'erasure-held': {
     requestId: id(4),
     script: { graceMs: HOUR_MS },

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common'
 import type {
+  AcceptedEnding,
   ErasureActivities,
   ErasureBatchActivities,
   ErasureHorizon,
@@ -73,6 +74,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   const holds = new Map<string, { untilMs: number; released: boolean }>()
   let onlyForward = false
   const endings = new Map<string, RequestEnding>()
+  const accepted = new Map<string, AcceptedEnding>()
   const standingHolds = () => [...holds].filter(([, { released }]) => !released)
   const blocked = [...(script.blocked ?? [])]
   const batches = [...(script.batches ?? [])]
@@ -90,7 +92,13 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         holds: [...holds].map(([holdId, hold]) => ({ holdId, ...hold })),
         onlyForward,
         ...(ending && { ending }),
+        ...(accepted.has(requestId) && { accepted: accepted.get(requestId)! }),
       }
+    },
+    async acceptEnding({ requestId, ending }) {
+      call('acceptEnding', ending.outcome)
+      if (!accepted.has(requestId)) accepted.set(requestId, ending)
+      return { stands: accepted.get(requestId)! }
     },
     async blockSubjects() {
       call('blockSubjects')

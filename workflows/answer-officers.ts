@@ -8,7 +8,7 @@ import {
   setHandler,
   uuid4,
 } from '@temporalio/workflow'
-import type { PartialCertificate } from '../schemas/erasure.ts'
+import type { AcceptedEnding, PartialCertificate } from '../schemas/erasure.ts'
 import {
   type BatchDone,
   canAskForPartial,
@@ -63,6 +63,16 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     await condition(() => access !== 'unopened')
     requireOpen()
   }
+  /** An officer who was told that it is accepted can rely on it, whatever becomes of this run. Older runs kept it to themselves. */
+  const end = async (ending: AcceptedEnding) => {
+    if (isEarly()) await untilOpened()
+    if (patched('ending-accepted')) {
+      const { stands } = await brief.acceptEnding({ requestId, ending })
+      desk.ending = stands
+      if (stands.outcome !== ending.outcome)
+        refuse('too_late', `the request is already being ${stands.outcome}`)
+    } else desk.ending = ending
+  }
   const requireHold = ({ holdId }: { holdId: string }) => {
     if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
   }
@@ -70,29 +80,18 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     if (!track.status.blockedStore) refuse('not_stuck', 'the request is not blocked on a store')
   }
 
-  setHandler(
-    cancelUpdate,
-    async () => {
-      if (isEarly()) await untilOpened()
-      desk.ending = { outcome: 'cancelled' }
+  setHandler(cancelUpdate, () => end({ outcome: 'cancelled' }), {
+    validator: requireOpen,
+    description: 'Ends the request while nothing is destroyed yet.',
+  })
+  setHandler(refuseUpdate, ({ article, reason }) => end({ outcome: 'refused', article, reason }), {
+    validator(refusal) {
+      requireOpen()
+      requireFaultless(faultOfRefusal(refusal))
     },
-    { validator: requireOpen, description: 'Ends the request while nothing is destroyed yet.' },
-  )
-  setHandler(
-    refuseUpdate,
-    async (refusal) => {
-      if (isEarly()) await untilOpened()
-      desk.ending = { outcome: 'refused', article: refusal.article, reason: refusal.reason }
-    },
-    {
-      validator(refusal) {
-        requireOpen()
-        requireFaultless(faultOfRefusal(refusal))
-      },
-      description:
-        'Refuses the request by an article of law, signed and logged, while nothing is destroyed yet.',
-    },
-  )
+    description:
+      'Refuses the request by an article of law, signed and logged, while nothing is destroyed yet.',
+  })
   setHandler(
     placeHoldUpdate,
     async (wish) => {

@@ -33,11 +33,13 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   const about = [{ requestId }] as [{ requestId: string }]
 
   // 1. What was asked, and by when. From here on the clock runs.
-  const { app, dueMs, graceUntilMs, holds, onlyForward, ending } = await brief.openRequest({ requestId })
+  const opened = await brief.openRequest({ requestId })
+  const { app, dueMs, graceUntilMs, holds, onlyForward, ending, accepted } = opened
   track.opened(app, dueMs)
   recallHolds(saga, holds ?? [])
   desk.open(onlyForward ?? false)
   if (ending) return await endAgain(saga, ending)
+  if (accepted) desk.ending = accepted
   const deadline = watchDeadline(saga, dueMs)
 
   // 2. Block at once; the log's leaf "request received" is written meanwhile.

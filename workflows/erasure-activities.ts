@@ -17,7 +17,7 @@ const heartbeatTimeout = '15s'
  * Per request they are most of the steps, so they decide how many requests a server carries.
  */
 export const brief = proxyLocalActivities<
-  Pick<ErasureActivities, 'openRequest' | 'setState' | 'placeHold' | 'enqueue'>
+  Pick<ErasureActivities, 'openRequest' | 'acceptEnding' | 'setState' | 'placeHold' | 'enqueue'>
 >({ startToCloseTimeout: '20s', localRetryThreshold: '10s', retry: endless })
 
 /** Effects in several engines for one request: seconds; a hung connection is given up after two minutes. */

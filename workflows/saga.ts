@@ -1,5 +1,5 @@
-import type { ErasureStage, PartialCertificate } from '../schemas/erasure.ts'
-import type { BatchDone, Refusal } from '../schemas/erasure-messages.ts'
+import type { AcceptedEnding, ErasureStage, PartialCertificate } from '../schemas/erasure.ts'
+import type { BatchDone } from '../schemas/erasure-messages.ts'
 import type { ErasureTracker } from './track-erasure.ts'
 
 /** One erasure as its steps hand it on. */
@@ -12,7 +12,7 @@ export interface Saga {
 /** What officers, operators and the shared batch have said to one erasure. */
 export interface Desk {
   /** How an officer ended the request, if one did. */
-  ending: { outcome: 'cancelled' } | ({ outcome: 'refused' } & Refusal) | null
+  ending: AcceptedEnding | null
   holds: Map<string, { untilMs: number; released: boolean }>
   retryAsked: boolean
   /** Rounds that ended with the request blocked. */

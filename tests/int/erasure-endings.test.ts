@@ -9,6 +9,7 @@ import { createOpenRequest } from '../../activities/open-request.ts'
 import { publishBlock } from '../../activities/publish-block.ts'
 import { createWithdrawStates } from '../../activities/withdraw-states.ts'
 import { createWriteJournal, type WriteJournalDeps } from '../../activities/write-journal.ts'
+import { acceptEnding } from '../../postgres/accept-ending.ts'
 import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { openHold } from '../../postgres/legal-holds.ts'
@@ -96,9 +97,30 @@ describe('a request that is cancelled', () => {
   })
 })
 
-describe('a request whose saga is terminated while it forgets it', () => {
-  const open = (requestId: string) => createOpenRequest(postgres)({ requestId })
+const open = (requestId: string) => createOpenRequest(postgres)({ requestId })
 
+describe("an officer's word that a request ends", () => {
+  it('is known to the next run, and of two the first stands', async () => {
+    const { requestId } = await makePerson()
+    expect((await open(requestId)).accepted).toBeUndefined()
+    const refused = {
+      outcome: 'refused',
+      article: 'GDPR Art. 12(6)',
+      reason: 'identity-not-proven',
+    } as const
+    expect(await acceptEnding(postgres, requestId, refused)).toEqual(refused)
+    expect(await acceptEnding(postgres, requestId, { outcome: 'cancelled' })).toEqual(refused)
+    expect(await open(requestId)).toMatchObject({ accepted: refused, onlyForward: false })
+    expect((await open(requestId)).ending).toBeUndefined()
+  })
+
+  it('is about a request that there is', async () => {
+    const of = acceptEnding(postgres, randomUUID(), { outcome: 'cancelled' })
+    await expect(of).rejects.toMatchObject({ code: 'request_unknown' })
+  })
+})
+
+describe('a request whose saga is terminated while it forgets it', () => {
   it.each(['cancelled', 'refused'] as const)(
     'is known as %s to the next run, which ends it',
     async (outcome) => {

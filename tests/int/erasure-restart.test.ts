@@ -140,9 +140,61 @@ describe('a hold of a saga that is started again', () => {
   })
 })
 
+const refuse = (saga: SagaHandle) =>
+  saga.executeUpdate('refuse', { args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }] })
+
+describe('a saga that is terminated after an officer was told that the request ends, and started again', () => {
+  const ASKS = [
+    ['cancelled', (saga: SagaHandle) => saga.executeUpdate('cancel'), ['cancelRequest:cancelled']],
+    [
+      'refused',
+      refuse,
+      ['refuse:GDPR Art. 12(6) identity-not-proven', 'cancelRequest:refused GDPR Art. 12(6)'],
+    ],
+  ] as const
+
+  it.each(ASKS)('ends it as the officer said, and nothing is erased: %s', async (outcome, ask, steps) => {
+    const failures: ErasureScript['failures'] = { awaitBlock: { times: 99_999, code: 'block_pending' } }
+    const { state, line } = await runTwice(
+      { graceMs: HOUR, failures },
+      async (saga) => {
+        await untilStage(saga, /no row can be on its way/)
+        await ask(saga)
+      },
+      async () => {
+        delete failures.awaitBlock
+      },
+    )
+    expect(line).not.toContain('observeClosure')
+    expect(line).not.toContain('writeJournal')
+    expect(line.slice(-steps.length)).toEqual(steps)
+    expect(state).toBe(outcome)
+  })
+
+  it('and of two who end it at once, the second hears of the first', async () => {
+    const failures: ErasureScript['failures'] = {
+      acceptEnding: { times: 3, code: 'postgres_unavailable' },
+    }
+    await withErasureWorkers(clock, { graceMs: HOUR, failures }, async ({ startSaga }) => {
+      const saga = await startSaga()
+      await untilStage(saga, /grace/)
+      const answers = await Promise.all([
+        saga.executeUpdate('cancel').then(
+          () => 'accepted',
+          () => 'too_late',
+        ),
+        refuse(saga).then(
+          () => 'accepted',
+          () => 'too_late',
+        ),
+      ])
+      expect(answers.toSorted()).toEqual(['accepted', 'too_late'])
+      expect((await saga.result()).state).toBe(answers[0] === 'accepted' ? 'cancelled' : 'refused')
+    })
+  })
+})
+
 describe('a saga that is terminated while it ends its request, and started again', () => {
-  const refuse = (saga: SagaHandle) =>
-    saga.executeUpdate('refuse', { args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }] })
   const ENDINGS = [
     ['cancelled', 'cancelRequest', (saga: SagaHandle) => saga.executeUpdate('cancel')],
     ['refused', 'cancelRequest', refuse],
