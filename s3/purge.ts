@@ -72,9 +72,14 @@ async function purge(
   }
 }
 
+/**
+ * Current versions last. A server that keeps files (versitygw) removes a current one first and then moves the one below it up:
+ * killed in between, it would keep a version that no listing shows any more, and that nobody could purge or find.
+ */
 async function deleteVersions(s3: S3, bucket: Bucket, versions: ObjectVersion[]): Promise<void> {
+  const oldFirst = versions.toSorted((one, other) => Number(one.isLatest) - Number(other.isLatest))
   for (let at = 0; at < versions.length; at += MOST_AT_ONCE) {
-    const Objects = versions
+    const Objects = oldFirst
       .slice(at, at + MOST_AT_ONCE)
       .map((one) => ({ Key: one.key, VersionId: one.versionId }))
     // Quiet: what could not be deleted is found by the next look, whatever the server says of it.

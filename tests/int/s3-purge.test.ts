@@ -63,6 +63,34 @@ test('an object is purged without its neighbours whose names begin alike', async
   expect((await listVersions(s3, 'archive', 'file')).map((one) => one.key)).toEqual(['file-2'])
 })
 
+// Seen: the server was killed within a purge, and kept a version on its disk that it no longer listed.
+test('what is current goes last, so that whatever is left of a purge that dies is still listed', async () => {
+  for (const key of ['order/a', 'order/b']) await litter(key)
+  await putObject(s3, 'archive', 'order/b', 'three')
+  const current = await listVersions(s3, 'archive', 'order/').then((all) => all.filter((one) => one.isLatest))
+  const deleted: string[] = []
+  const watched: S3 = {
+    ...s3,
+    call: (work) =>
+      s3.call((client) => {
+        client.middlewareStack.add(
+          (next, { commandName }) =>
+            (args) => {
+              const { Delete } = args.input as { Delete?: { Objects: { VersionId: string }[] } }
+              if (commandName === 'DeleteObjectsCommand')
+                deleted.push(...Delete!.Objects.map((one) => one.VersionId))
+              return next(args)
+            },
+          { name: 'order', override: true },
+        )
+        return work(client)
+      }),
+  }
+  const { versions } = await purgePrefix(watched, 'archive', 'order/')
+  expect(deleted.length).toBe(versions.length)
+  expect(deleted.slice(-current.length).toSorted()).toEqual(current.map((one) => one.versionId).toSorted())
+})
+
 test('old versions go and the newest stays', async () => {
   await putObject(s3, 'archive', 'kept/a', 'one')
   const newest = await putObject(s3, 'archive', 'kept/a', 'two')
