@@ -30,7 +30,7 @@ export interface PrivacyRequest {
   stuckStore: string | null
   /** Of a refusal. */
   article: string | null
-  /** Offsets of the block, times, horizons. */
+  /** What the request remembers of its own way: offsets of the block, times, horizons, how an officer or a saga ends it. */
   progress: Record<string, unknown>
 }
 

@@ -133,8 +133,11 @@ export interface ErasureActivities {
   openRequest(input: { requestId: string }): Promise<OpenedRequest>
   /** Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. */
   blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
-  /** Keeps an officer's word beyond this run of the saga. @returns the ending that stands: of two, the first */
-  acceptEnding(input: { requestId: string; ending: AcceptedEnding }): Promise<{ stands: AcceptedEnding }>
+  /** Keeps an officer's word beyond this run of the saga. @returns the ending that stands: of two, the first; null past the journal */
+  acceptEnding(input: {
+    requestId: string
+    ending: AcceptedEnding
+  }): Promise<{ stands: AcceptedEnding | null }>
   /** Passes once no collector and no ingest member can store a row of these people. `block_pending` until then. */
   awaitBlock(input: { requestId: string }): Promise<void>
   /** Grace was used, or the request refused: block marks go, `subject_states` are withdrawn, and the request ends. */

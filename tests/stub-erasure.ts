@@ -30,6 +30,8 @@ export interface ErasureScript {
   /** Batches that wait, as numbers of requests. */
   batches?: number[]
   stores?: string[]
+  /** An attempt of a terminated run writes an officer's `cancel` down when the next one is past its journal. */
+  acceptedLate?: boolean
   /** What the verifier's clock is ahead of the saga's. */
   aheadMs?: number
   failures?: Partial<Record<Name, { times: number; code: string; message?: string; final?: boolean }>>
@@ -97,8 +99,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async acceptEnding({ requestId, ending }) {
       call('acceptEnding', ending.outcome)
-      if (!accepted.has(requestId)) accepted.set(requestId, ending)
-      return { stands: accepted.get(requestId)! }
+      if (!onlyForward && !accepted.has(requestId)) accepted.set(requestId, ending)
+      return { stands: accepted.get(requestId) ?? null }
     },
     async blockSubjects() {
       call('blockSubjects')
@@ -126,8 +128,9 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       call('releaseHold')
       holds.get(holdId)!.released = true
     },
-    async writeJournal() {
+    async writeJournal({ requestId }) {
       onlyForward = true
+      if (script.acceptedLate) accepted.set(requestId, { outcome: 'cancelled' })
       call('writeJournal')
     },
     async enqueue({ requestId, stage: of }) {

@@ -69,8 +69,8 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     if (patched('ending-accepted')) {
       const { stands } = await brief.acceptEnding({ requestId, ending })
       desk.ending = stands
-      if (stands.outcome !== ending.outcome)
-        refuse('too_late', `the request is already being ${stands.outcome}`)
+      if (!isSameEnding(stands, ending))
+        refuse('too_late', 'another ending stands, or the request has gone past the point where it can end')
     } else desk.ending = ending
   }
   const requireHold = ({ holdId }: { holdId: string }) => {
@@ -138,6 +138,11 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     desk.batchDone.set(done.stage, done)
   })
   return desk
+}
+
+function isSameEnding(one: AcceptedEnding | null, other: AcceptedEnding): boolean {
+  if (one?.outcome !== 'refused' || other.outcome !== 'refused') return one?.outcome === other.outcome
+  return one.article === other.article && one.reason === other.reason
 }
 
 function refuse(code: string, message: string): never {

@@ -39,7 +39,8 @@ async function run(saga: Saga, verifier: Verifier): Promise<EraseSubjectResult> 
   recallHolds(saga, holds ?? [])
   desk.open(onlyForward ?? false)
   if (ending) return await endAgain(saga, ending)
-  if (accepted) desk.ending = accepted
+  // Past the journal nobody was told so: the word came when the run that took it was gone.
+  if (accepted && !onlyForward) desk.ending = accepted
   const deadline = watchDeadline(saga, dueMs)
 
   // 2. Block at once; the log's leaf "request received" is written meanwhile.

@@ -114,9 +114,11 @@ describe("an officer's word that a request ends", () => {
     expect((await open(requestId)).ending).toBeUndefined()
   })
 
-  it('is about a request that there is', async () => {
-    const of = acceptEnding(postgres, randomUUID(), { outcome: 'cancelled' })
-    await expect(of).rejects.toMatchObject({ code: 'request_unknown' })
+  it('comes to nothing once the journal was begun', async () => {
+    const { requestId } = await makePerson()
+    await setState(postgres, requestId, 'erasing')
+    expect(await acceptEnding(postgres, requestId, { outcome: 'cancelled' })).toBeNull()
+    expect((await open(requestId)).accepted).toBeUndefined()
   })
 })
 

@@ -171,27 +171,45 @@ describe('a saga that is terminated after an officer was told that the request e
     expect(state).toBe(outcome)
   })
 
-  it('and of two who end it at once, the second hears of the first', async () => {
-    const failures: ErasureScript['failures'] = {
-      acceptEnding: { times: 3, code: 'postgres_unavailable' },
-    }
-    await withErasureWorkers(clock, { graceMs: HOUR, failures }, async ({ startSaga }) => {
-      const saga = await startSaga()
-      await untilStage(saga, /grace/)
-      const answers = await Promise.all([
-        saga.executeUpdate('cancel').then(
-          () => 'accepted',
-          () => 'too_late',
-        ),
-        refuse(saga).then(
-          () => 'accepted',
-          () => 'too_late',
-        ),
-      ])
-      expect(answers.toSorted()).toEqual(['accepted', 'too_late'])
-      expect((await saga.result()).state).toBe(answers[0] === 'accepted' ? 'cancelled' : 'refused')
+  it('erases the person where the officer was told nothing: the word came when the next run was past its journal', async () => {
+    const script: ErasureScript = { graceMs: HOUR, horizons: { 's3/backups': 30 * DAY }, acceptedLate: true }
+    const { state, line } = await runTwice(script, async (saga) => {
+      await clock.environment.sleep('3h')
+      await untilStage(saga, /expire/)
     })
+    expect(line).toContain('certify:closed')
+    expect(line).not.toContain('cancelRequest:cancelled')
+    expect(state).toBe('closed')
   })
+
+  it.each([
+    ['cancels', (saga: SagaHandle) => saga.executeUpdate('cancel'), 'cancelled'],
+    [
+      'refuses for another reason',
+      (saga: SagaHandle) =>
+        saga.executeUpdate('refuse', { args: [{ article: 'GDPR Art. 17(3)(e)', reason: 'legal-claims' }] }),
+      'refused',
+    ],
+  ] as const)(
+    'and of two who end it at once, the second hears of the first: one %s',
+    async (_, ask, outcome) => {
+      const failures: ErasureScript['failures'] = {
+        acceptEnding: { times: 3, code: 'postgres_unavailable' },
+      }
+      await withErasureWorkers(clock, { graceMs: HOUR, failures }, async ({ startSaga }) => {
+        const saga = await startSaga()
+        await untilStage(saga, /grace/)
+        const answerOf = (update: Promise<unknown>) =>
+          update.then(
+            () => 'accepted',
+            () => refusal(update),
+          )
+        const [first, second] = await Promise.all([answerOf(ask(saga)), answerOf(refuse(saga))])
+        expect([first, second].toSorted()).toEqual(['accepted', 'too_late'])
+        expect((await saga.result()).state).toBe(first === 'accepted' ? outcome : 'refused')
+      })
+    },
+  )
 })
 
 describe('a saga that is terminated while it ends its request, and started again', () => {
