@@ -7,8 +7,11 @@ export type Fault =
   | { kind: 'kill'; victim: string }
   /** Stopped for a while, then woken: a member that believes it still owns its partitions. */
   | { kind: 'pause'; victim: string; seconds: number }
-  /** Killed by itself when it passes a durability boundary for the n-th time. */
-  | { kind: 'point'; victim: string; point: string; nth: number }
+  /**
+   * Killed by itself when it passes a durability boundary for the n-th time. `inMidst`: it is given the fault while it runs, and
+   * keeps what it is at; otherwise it starts with it, so that its recovery is struck, too.
+   */
+  | { kind: 'point'; victim: string; point: string; nth: number; inMidst?: boolean }
 
 /** Every durability boundary with a fault point, and the processes that pass it. */
 export const FAULT_POINTS: Record<string, string[]> = {
@@ -56,16 +59,14 @@ export function drawFault(random: () => number, points?: readonly string[]): Fau
 export interface FaultOptions {
   /** How long a boundary is waited for. */
   pointWaitMs?: number
-  /** The victim is given its fault while it runs and keeps what it is at; otherwise it starts with it, and recovery is struck too. */
-  inMidst?: boolean
   /** Called when the victim runs with its fault: now something may be sent its way. */
   onArmed?(): Promise<unknown>
 }
 
 /** Long enough to pass any boundary that the load of the crash drill reaches at all. */
 const POINT_WAIT_MS = 12_000
-/** A process answers a signal within this, however busy. */
-const DISARM_MS = 500
+/** A process answers a signal within this. One that does not may die of its fault later: the next fault for it then counts for nothing. */
+const DISARM_MS = 1_000
 
 /**
  * Does one fault and brings the victim back. @param faultFile the file that EBB_FAULT names, see runtime/fault.ts.
@@ -75,7 +76,7 @@ export async function injectFault(
   platform: RunningPlatform,
   faultFile: string,
   fault: Fault,
-  { pointWaitMs = POINT_WAIT_MS, inMidst = false, onArmed = async () => undefined }: FaultOptions = {},
+  { pointWaitMs = POINT_WAIT_MS, onArmed = async () => undefined }: FaultOptions = {},
 ): Promise<boolean> {
   if (fault.kind === 'kill') {
     platform.kill(fault.victim, 'SIGKILL')
@@ -89,21 +90,23 @@ export async function injectFault(
     return true
   }
   writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
-  if (inMidst) takeFault(platform, fault.victim)
+  if (fault.inMidst) takeFault(platform, fault.victim)
   // It may strike before the process says that it is ready; the restart below brings it back either way.
   else await platform.restart(fault.victim).catch(() => undefined)
   await onArmed()
   const victim = pidOf(platform, fault.victim)
   let struck = await waitUntilGone(victim, pointWaitMs)
-  if (existsSync(faultFile)) rmSync(faultFile)
-  if (inMidst && !struck) {
+  // One that was dead before it could take its fault has met no boundary.
+  const taken = !existsSync(faultFile)
+  rmSync(faultFile, { force: true })
+  if (fault.inMidst && !struck) {
     takeFault(platform, fault.victim)
-    // It may have struck between the last look and the signal.
+    // It may strike between the last look and the signal.
     struck = await waitUntilGone(victim, DISARM_MS)
     if (!struck) return false
   }
   await platform.restart(fault.victim)
-  return struck
+  return struck && taken
 }
 
 /** The process reads the fault file again, see runtime/fault.ts. One that is gone already needs no fault. */

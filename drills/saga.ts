@@ -23,7 +23,7 @@ const { values } = parseArgs({
     /** Leaves the platform's home behind, to look into. */
     keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '100' },
-    /** Seconds that sagas have after the last kill; a step that died with its worker is tried again after up to five minutes. */
+    /** Seconds that sagas have after the last kill; a step that died with its worker is tried again with a growing pause. */
     settle: { type: 'string', default: '900' },
     horizon: { type: 'string', default: '30' },
   },
@@ -80,11 +80,7 @@ async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean>
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
-  const hit = await injectFault(platform, faultFile, fault, {
-    pointWaitMs: POINT_WAIT_MS,
-    inMidst: true,
-    onArmed,
-  })
+  const hit = await injectFault(platform, faultFile, fault, { pointWaitMs: POINT_WAIT_MS, onArmed })
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
   return hit
 }

@@ -8,6 +8,10 @@ it('meets every boundary of every step, each engine, and cold starts', () => {
     return seed / 2_147_483_647
   }
   const faults = Array.from({ length: 200 }, (_, n) => drawSagaFault(n, random))
+  for (const inMidst of [true, false]) {
+    const round = faults.filter((fault) => fault.kind === 'point' && fault.inMidst === inMidst)
+    expect(round.length).toBeGreaterThan(SAGA_POINTS.length - 1)
+  }
   const points = new Set(faults.flatMap((fault) => (fault.kind === 'point' ? fault.point : [])))
   expect(points).toEqual(new Set(SAGA_POINTS.map(({ point }) => point)))
   const killed = new Set(faults.flatMap((fault) => (fault.kind === 'kill' ? fault.victim : [])))

@@ -26,13 +26,16 @@ const VICTIMS = ['temporal-worker', 'verifier', 'clickhouse', 'postgres', 's3'] 
 export const SHARE_OF_POINTS = 2 / 3
 
 /**
- * The n-th fault of a drill: boundaries in turn, so that each is met, and every third fault at random: an engine or a worker
- * at any moment; every twelfth is every worker at once, which then starts cold.
+ * The n-th fault of a drill: boundaries in turn, so that each is met, in one round by workers in the midst of their work, in the
+ * next by workers that start; and every third fault at random: an engine or a worker at any moment; every twelfth is every worker
+ * at once, which then starts cold.
  */
 export function drawSagaFault(n: number, random: () => number): Fault | { kind: 'cold' } {
   if (n % 3 !== 2) {
-    const { victim, point } = SAGA_POINTS[(n - Math.floor(n / 3)) % SAGA_POINTS.length]!
-    return { kind: 'point', victim, point, nth: 1 }
+    const turn = n - Math.floor(n / 3)
+    const { victim, point } = SAGA_POINTS[turn % SAGA_POINTS.length]!
+    const inMidst = Math.floor(turn / SAGA_POINTS.length) % 2 === 0
+    return { kind: 'point', victim, point, nth: 1, inMidst }
   }
   if (n % 12 === 11) return { kind: 'cold' }
   return { kind: 'kill', victim: VICTIMS[Math.floor(random() * VICTIMS.length)]! }
