@@ -77,8 +77,7 @@ async function open(): Promise<Socket> {
   })
   let received = ''
   socket.on('data', (chunk) => {
-    // At a low rate some connections are never used, and the server hangs up on those (408): no answer to anything.
-    if (!dueTimes.has(socket)) return drop(socket)
+    if (!dueTimes.has(socket)) return drop(socket, chunk)
     received += chunk.toString('latin1')
     const bodyAt = received.indexOf('\r\n\r\n')
     if (bodyAt < 0) return
@@ -92,7 +91,9 @@ async function open(): Promise<Socket> {
   return socket
 }
 
-function drop(socket: Socket): void {
+/** At a low rate some connections are never used, and the server hangs up on those (408): no answer to anything. All else is one. */
+function drop(socket: Socket, unasked: Buffer): void {
+  if (!unasked.toString('latin1').startsWith('HTTP/1.1 408')) figures.refused++
   socket.destroy()
   sockets.splice(sockets.indexOf(socket), 1)
   idle.splice(idle.indexOf(socket), 1)

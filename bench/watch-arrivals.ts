@@ -1,6 +1,6 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 
-/** Latency of events from the collector's accept (`received_at`) to the first query that saw them, in ms. */
+/** Latency of events from the collector's accept (`received_at`) to the answer of the first query that read them, in ms. */
 export interface Arrivals {
   /** Events seen per whole ms of latency; the last slot holds all that took longer. */
   histogram: Uint32Array
@@ -8,7 +8,7 @@ export interface Arrivals {
 }
 
 const SLOTS = 20_000
-/** A look each 50 ms: an event's latency is overstated by up to that, and never understated. */
+/** A look each 50 ms: an event's latency is overstated by up to that and what a look lasts, and never understated. */
 const POLL_MS = 50
 
 /**
@@ -21,7 +21,7 @@ const SAMPLE = "subject < unhex('10000000000000000000000000000000')"
  * Watches one app's events arrive, by querying. Each look lists the table's active parts, which are what a query at that moment
  * reads: it costs the machine under test little. Only when there are new ones are their events read, by the cuts that no
  * earlier look saw; the joint cuts of a lane have a partition number and growing ends of their own. An event counts at the
- * moment the answer is here that showed its part, not when the query began.
+ * moment the answer is here that holds it.
  */
 export function watchArrivals(client: ClickHouseClient, app: string) {
   const arrivals: Arrivals = { histogram: new Uint32Array(SLOTS), events: 0 }
@@ -33,7 +33,6 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
 
   async function look(): Promise<void> {
     const active = await listParts(client)
-    const shownAt = Date.now()
     const shown = new Set(active)
     readParts = new Set(active.filter((part) => readParts.has(part)))
     if (readParts.size === shown.size) return
@@ -42,8 +41,7 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
     for (const { part, partition, cutEnd, received, count } of fresh) {
       readParts.add(part)
       if (cutEnd > (seenCutEnd.get(partition) ?? -1n)) seenCutEnd.set(partition, cutEnd)
-      // A part that came in between the two queries was there at the second one's answer.
-      const latency = Math.max(0, (shown.has(part) ? shownAt : readAt) - received)
+      const latency = Math.max(0, readAt - received)
       arrivals.histogram[Math.min(SLOTS - 1, latency)]! += count
       arrivals.events += count
     }
