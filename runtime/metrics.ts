@@ -7,6 +7,7 @@ export function createMetrics(processName: string): Registry {
   const registry = new Registry()
   registry.setDefaultLabels({ process: processName })
   // The event loop's delay is sampled by a timer: every 10 ms, the default, it costs an idle process more than all else it does.
+  // Its figures hold the interval: `nodejs_eventloop_lag_p99_seconds` of a loop that is never late is 0.1.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
   return registry
 }

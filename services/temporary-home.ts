@@ -8,6 +8,6 @@ import { join } from 'node:path'
  */
 export async function createTemporaryHome(prefix: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), prefix))
-  await chmod(home, 0o755)
+  await chmod(home, 0o711)
   return home
 }
