@@ -3,7 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { countByPlace } from '../erasure/name-places.ts'
 import type { DrillStage } from '../erasure/stage.ts'
 import { secretsToFind } from '../erasure/subject-bytes.ts'
-import { scanTree } from '../scan/scan-tree.ts'
+import { type FileFinding, scanTree } from '../scan/scan-tree.ts'
+
+interface Certificate {
+  digest: string
+  person: number
+}
 
 export interface CertificateWatch {
   /** Certificates seen. */
@@ -34,14 +39,21 @@ export function watchCertificates(
   let premature = 0
   let stopping = false
 
-  async function check(requestId: string, digest: string): Promise<void> {
-    const person = personOf.get(requestId)
-    if (person === undefined) return
-    const own = stage.subjects.filter((subject) => subject.person === person)
+  /** One search for all certificates that came since the last: a search each would fall behind, and look when it is too late to tell. */
+  async function check(fresh: readonly Certificate[]): Promise<void> {
+    const people = new Set(fresh.map(({ person }) => person))
+    const own = stage.subjects.filter(({ person }) => people.has(person))
     const { findings } = await scanTree(stage.createScanner(secretsToFind(own)), folders)
-    const about = findings.filter(({ canary, secret }) => secret !== undefined || canary?.subject === person)
-    const rows = await countRows(stage, own)
-    if (about.length + rows === 0) return
+    for (const { digest, person } of fresh) {
+      const about = findings.filter((finding) => personFound(finding) === person)
+      const rows = await countRows(
+        stage,
+        own.filter((subject) => subject.person === person),
+      )
+      if (about.length + rows > 0) await tell(digest, person, about, rows)
+    }
+  }
+  async function tell(digest: string, person: number, about: readonly FileFinding[], rows: number) {
     premature++
     say(
       `PREMATURE: certificate ${digest.slice(0, 12)} of person ${person}; ${rows} rows, ${about.length} findings`,
@@ -60,11 +72,12 @@ export function watchCertificates(
         [],
       )
       .catch(() => [])
-    for (const { digest, request_id } of rows) {
-      if (checked.has(digest)) continue
-      checked.add(digest)
-      await check(request_id, digest)
-    }
+    const fresh = rows.flatMap(({ digest, request_id }) => {
+      const person = personOf.get(request_id)
+      return checked.has(digest) || person === undefined ? [] : [{ digest, person }]
+    })
+    if (fresh.length > 0) await check(fresh)
+    for (const { digest } of fresh) checked.add(digest)
   }
   const watching = (async () => {
     while (!stopping) {
@@ -81,6 +94,11 @@ export function watchCertificates(
       await watching
     },
   }
+}
+
+/** Names of secrets end with the person's number: subject-bytes.ts. */
+function personFound({ canary, secret }: FileFinding): number {
+  return canary?.subject ?? Number(secret?.split(' ').at(-1))
 }
 
 /** Rows of the person in Postgres; asked until the server is there, since kills go on. */
