@@ -77,7 +77,7 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
   const args = [
     'run',
     '--project',
-    tier,
+    `${tier}*`,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${output}`,
