@@ -3,8 +3,8 @@ import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client'
 import { Worker } from '@temporalio/worker'
 import { erasureWorkflowId } from '../schemas/erasure-messages.ts'
 import type { eraseBatch, eraseSubject } from '../workflows/index.ts'
+import type { Journal } from './call-journal.ts'
 import { type ErasureScript, stubErasure } from './stub-erasure.ts'
-import type { Journal } from './stub-etl.ts'
 import type { WorkflowClock } from './workflow-clock.ts'
 
 export type SagaHandle = WorkflowHandleWithFirstExecutionRunId<typeof eraseSubject>

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common'
 import type { ArchiveActivities } from '../schemas/archive.ts'
 import type { BackupActivities } from '../schemas/backup.ts'
-import type { Journal } from './stub-etl.ts'
+import type { Journal } from './call-journal.ts'
 
 export interface BackupScript {
   /** Attempts that fail before one succeeds. */

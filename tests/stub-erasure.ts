@@ -10,7 +10,7 @@ import type {
   VerifierActivities,
 } from '../schemas/erasure.ts'
 import type { BatchDone } from '../schemas/erasure-messages.ts'
-import type { Journal } from './stub-etl.ts'
+import type { Journal } from './call-journal.ts'
 
 type Name = keyof ErasureActivities | keyof VerifierActivities | keyof ErasureBatchActivities
 

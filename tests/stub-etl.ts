@@ -1,11 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ApplicationFailure } from '@temporalio/common'
 import type { CompareResult, DriftedRow, EtlActivities, Measures, StagedDay } from '../schemas/etl.ts'
+import type { Journal } from './call-journal.ts'
 import type { BackupScript } from './stub-backup.ts'
 import type { KeyScript } from './stub-keys.ts'
-
-/** Calls of activities in the order they came, as `name` or `name:detail`. */
-export type Journal = string[]
 
 export interface Script {
   /** Answers of awaitIngest, one after the other; the last one stays. Default: passed at once. */

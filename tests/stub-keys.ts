@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common'
 import type { KeyActivities } from '../schemas/keys.ts'
-import type { Journal } from './stub-etl.ts'
+import type { Journal } from './call-journal.ts'
 
 export interface KeyScript {
   /** Shards with old keys. Default: all 65. */

@@ -6,9 +6,10 @@ import { fetchTemporalTestServer } from '../services/temporal-test-server.ts'
 import { bundleWorkflows } from '../workers/temporal/bundle-workflows.ts'
 import { SEARCH_ATTRIBUTE_TYPES } from '../workers/temporal/ensure-search-attributes.ts'
 import type { dailyEtl } from '../workflows/index.ts'
+import type { Journal } from './call-journal.ts'
 import { quietTemporal } from './quiet-temporal.ts'
 import { stubBackupActivities } from './stub-backup.ts'
-import { type Journal, type Script, stubEtlActivities } from './stub-etl.ts'
+import { type Script, stubEtlActivities } from './stub-etl.ts'
 import { stubKeyActivities } from './stub-keys.ts'
 
 export interface ClockedRun {
