@@ -7,7 +7,8 @@ import { createPostgres } from '../../postgres/client.ts'
 import { migratePostgres } from '../../postgres/migrate.ts'
 import { type Config, readConfig } from '../../runtime/config.ts'
 import { EVENT_HEADERS, TOPICS } from '../../schemas/event-record.ts'
-import { type RunningEngines, startEngines } from '../../services/start-engines.ts'
+import { isAlive } from '../../services/process-table.ts'
+import { type EngineName, type RunningEngines, startEngines } from '../../services/start-engines.ts'
 import { createTemporaryHome } from '../../services/temporary-home.ts'
 import { readTopic } from '../read-topic.ts'
 import { type RunningCollector, startCollector } from '../start-collector.ts'
@@ -48,7 +49,11 @@ afterAll(async () => {
 beforeEach(async () => {
   collector = await startCollector(environment)
 })
-afterEach(() => collector?.stop())
+afterEach(async () => {
+  await collector?.stop()
+  // One that failed in an outage leaves none to the others, whose collectors would wait for the engine.
+  for (const { name, pid } of engines.processes) if (!isAlive(pid)) await engines.restart(name as EngineName)
+})
 
 async function send(batch: unknown[], key = writeKey) {
   const response = await fetch(`${collector.url}/v1/batch`, {
