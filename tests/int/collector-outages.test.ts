@@ -94,11 +94,18 @@ async function postgresProcesses(): Promise<number[]> {
   return [pid, ...children.trim().split(' ').map(Number)]
 }
 
+/** Processes that serve connections notice it a moment later, and answer until then. */
+async function killPostgres(): Promise<void> {
+  const processes = await postgresProcesses()
+  engines.kill('postgres', 'SIGKILL')
+  await expect.poll(() => processes.some(isAlive), { timeout: 30_000 }).toBe(false)
+}
+
 test('While Postgres is away known people go on and unknown ones are told to come again; it recovers by itself', async () => {
   const login = { type: 'identify', userId: 'known', anonymousId: 'known-device' }
   expect(await send([click('first', 'known-device'), login])).toEqual({ status: 200 })
 
-  engines.kill('postgres', 'SIGKILL')
+  await killPostgres()
   expect(await send([click('second', 'known-device'), login])).toEqual({ status: 200 })
   expect(await send([click('stranger', 'person-s')])).toEqual({
     status: 503,
@@ -172,7 +179,7 @@ test.each([
 
 test('A collector that starts before its engines waits for them', async () => {
   await collector.stop()
-  engines.kill('postgres', 'SIGKILL')
+  await killPostgres()
   const starting = startCollector(environment)
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   await engines.restart('postgres')
