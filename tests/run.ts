@@ -87,6 +87,9 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
+  // A signal may be for us alone: what we started would go on, over engines that are gone.
+  const endChild = () => child.kill()
+  process.once('exit', endChild)
   const timer = setTimeout(() => {
     process.stderr.write(`${tier}: still running after ${TIER_LIMIT_MS / 60_000} minutes, ended\n`)
     child.kill('SIGKILL')
@@ -96,6 +99,7 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     child.once('exit', resolve)
   })
   clearTimeout(timer)
+  process.off('exit', endChild)
   const report = await readFile(output, 'utf8').then(
     (text) => JSON.parse(text) as VitestReport,
     () => null,
