@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -116,7 +116,7 @@ try {
     process.stdout.write(`${JSON.stringify(report)}\n`)
   })
 } finally {
-  if (existsSync(faultFile)) rmSync(faultFile)
+  rmSync(faultFile, { force: true })
   await stage.stop()
 }
 process.exit(failed ? 1 : 0)

@@ -30,6 +30,13 @@ async function untilStage(saga: SagaHandle, stage: RegExp): Promise<void> {
   }
 }
 
+async function refuseInGrace(saga: SagaHandle): Promise<void> {
+  await untilStage(saga, /grace/)
+  await saga.executeUpdate('refuse', {
+    args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
+  })
+}
+
 async function holdFor(saga: SagaHandle, clock: WorkflowClock, ms: number): Promise<string> {
   await untilStage(saga, /grace/)
   const untilMs = (await clock.environment.currentTimeMs()) + ms
@@ -60,23 +67,13 @@ const SAGAS: Record<string, Scenario> = {
   'erasure-refused': {
     requestId: id(3),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga) {
-      await untilStage(saga, /grace/)
-      await saga.executeUpdate('refuse', {
-        args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
-      })
-    },
+    meanwhile: refuseInGrace,
   },
   // The same with the officer's word written down; the two above are from before that.
   'erasure-refused-accepted': {
     requestId: id(13),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga) {
-      await untilStage(saga, /grace/)
-      await saga.executeUpdate('refuse', {
-        args: [{ article: 'GDPR Art. 12(6)', reason: 'identity-not-proven' }],
-      })
-    },
+    meanwhile: refuseInGrace,
   },
   'erasure-held': {
     requestId: id(4),
