@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type kafkajs from 'kafkajs'
 import { createKafka, prefixed } from '../../kafka/client.ts'
 import { INGEST_GROUP } from '../../kafka/cut-metadata.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
 import { createLaneAssigner } from './assign-lanes.ts'
+import { type CutClock, createCutClock } from './cut-clock.ts'
 import { type BatchCommit, createGroupCommits, type GroupCommits } from './group-commit.ts'
 import { createFetchHold, type FetchHold } from './hold-fetches.ts'
 import { inspectRecord } from './inspect-record.ts'
@@ -50,6 +52,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
   const { logger } = deps
   const commits = createGroupCommits({ consumer, logger, topic, groupId, cluster: () => cluster })
   const budget = createBufferBudget()
+  const cutClock = createCutClock()
   const turns = createSlots(1)
   const slots = createSlots(INSERTS_AT_ONCE)
   let session: OwnedSession | undefined
@@ -73,7 +76,18 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
     fetches.reset()
-    const sessionDeps = { ...deps, onCrash: fail, admin, consumer, topic, commits, budget, turns, slots }
+    const sessionDeps = {
+      ...deps,
+      onCrash: fail,
+      admin,
+      consumer,
+      topic,
+      commits,
+      budget,
+      cutClock,
+      turns,
+      slots,
+    }
     session = openSession(sessionDeps, assigned, session?.ended ?? Promise.resolve())
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
@@ -93,6 +107,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
       onCrash: deps.onCrash,
       commits,
       fetches,
+      cutClock,
       pauseAWhile: async () => {
         if (slots.busy() > 0) await budget.released(FETCH_PAUSE_MS)
       },
@@ -120,6 +135,7 @@ function createBatchReceiver(deps: {
   onCrash(error: Error): void
   commits: GroupCommits
   fetches: FetchHold
+  cutClock: CutClock
   pauseAWhile(): Promise<void>
 }): (payload: kafkajs.EachBatchPayload) => Promise<void> {
   return async (payload) => {
@@ -134,8 +150,12 @@ function createBatchReceiver(deps: {
       )
       return
     }
-    payload.resolveOffset(messages.at(-1)!.offset)
-    await deps.pauseAWhile()
+    const { offset } = messages.at(-1)!
+    payload.resolveOffset(offset)
+    const isCaughtUp = Number(offset) + 1 >= Number(highWatermark)
+    const restMs = isCaughtUp ? deps.cutClock.restMs(performance.now()) : 0
+    if (restMs > 0) await sleep(restMs)
+    else await deps.pauseAWhile()
     const stillOurs = () => session.isCurrent() && payload.isRunning()
     // The heartbeat throws when the group rebalances; kafkajs then joins again.
     await deps.fetches.hold(partition, stillOurs, payload.heartbeat)

@@ -131,6 +131,7 @@ export function createFakeLane(
         slots: createSlots(2),
         signal: over.signal,
         isRevoked: (_, rev) => filtered(rev),
+        began: () => undefined,
         isDraining: () => draining,
         metrics: { cutWritten() {}, insertSeconds() {}, lag() {}, forget() {} },
         rejections: {

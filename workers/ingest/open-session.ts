@@ -6,6 +6,7 @@ import type { Config } from '../../runtime/config.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Breaks } from './break-promise.ts'
+import type { CutClock } from './cut-clock.ts'
 import { laneOf } from './cut-position.ts'
 import type { PartitionStart } from './decide-start.ts'
 import { openSeenBatches } from './find-retries.ts'
@@ -42,6 +43,7 @@ export interface SessionDeps extends ConsumeDeps {
   topic: string
   commits: GroupCommits
   budget: BufferBudget
+  cutClock: CutClock
   turns: ReturnType<typeof createSlots>
   slots: ReturnType<typeof createSlots>
 }
@@ -171,11 +173,15 @@ function startLane(
     for (const { partition, offset } of commits)
       lag.acknowledged(partition, offset, highWatermarks.get(partition) ?? offset)
   }
+  const lane = laneOf(owned[0]!.partition)
+  // Until it has cut it may want all there is.
+  deps.cutClock.began(lane, Number.NEGATIVE_INFINITY)
   const loop = runLane(
     {
       ...deps,
       arrivals,
       commit,
+      began: (now) => deps.cutClock.began(lane, now),
       signal: session.signal,
       isRevoked: deps.revocations.isRevoked,
       isDraining: session.isDraining,
@@ -183,6 +189,7 @@ function startLane(
     owned,
   )
   return loop.finally(() => {
+    deps.cutClock.forget(lane)
     for (const { partition, buffer } of owned) {
       buffer.close()
       lag.forget(partition)

@@ -14,6 +14,8 @@ export interface LaneDeps extends RoundDeps {
   arrivals: Pick<Waker, 'wait'>
   /** Commits for partitions of the lane, fenced. @throws EbbError `session_over`, `commit_failed` */
   commit(commits: readonly PartitionCommit[]): Promise<void>
+  /** A round begins; by performance.now(). */
+  began(now: number): void
   /** Finish the round at hand, acknowledge it and return. */
   isDraining(): boolean
 }
@@ -52,6 +54,7 @@ export async function runLane(deps: LaneDeps, owned: readonly OwnedPartition[]):
       if (rest > 1) await pause(rest, deps.signal)
     }
     lastStart = performance.now()
+    deps.began(lastStart)
     const rev = await readToHead(deps)
     lane.see(rev)
     if (Date.now() < deps.revocations.heldUntil()) {

@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest'
+import { createCutClock } from './cut-clock.ts'
+import { CUT_INTERVAL_MS, FETCH_LEAD_MS } from './limits.ts'
+
+const REST_MS = CUT_INTERVAL_MS - FETCH_LEAD_MS
+
+describe('how long the next fetch may wait', () => {
+  test('until shortly before the next cut', () => {
+    const clock = createCutClock()
+    clock.began(0, 1_000)
+    expect(clock.restMs(1_010)).toBe(REST_MS - 10)
+    clock.began(0, 1_300)
+    expect(clock.restMs(1_300)).toBe(REST_MS)
+  })
+  test('for the lane that cuts first', () => {
+    const clock = createCutClock()
+    clock.began(0, 1_000)
+    clock.began(1, 1_100)
+    expect(clock.restMs(1_100)).toBe(REST_MS - 100)
+    clock.forget(0)
+    expect(clock.restMs(1_100)).toBe(REST_MS)
+  })
+  test('not at all while a lane has had nothing to cut, or has not cut yet', () => {
+    const clock = createCutClock()
+    clock.began(0, 5_000)
+    clock.began(1, Number.NEGATIVE_INFINITY)
+    expect(clock.restMs(5_000)).toBeLessThanOrEqual(0)
+    clock.began(1, 5_000 - CUT_INTERVAL_MS)
+    expect(clock.restMs(5_000)).toBeLessThanOrEqual(0)
+  })
+})
