@@ -11,6 +11,7 @@ import { createTemporaryHome } from '../services/temporary-home.ts'
 import { ensureYear, measureDashboards } from './dashboards.ts'
 import { measureDrain } from './drain.ts'
 import { createEndToEnd } from './end-to-end.ts'
+import { measureGate } from './measure-gate.ts'
 import { readProcessFigures } from './process-figures.ts'
 
 /**
@@ -44,6 +45,9 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 say(
   `machine: ${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 )
+// Machines are shared, and this one's speed may move by half within hours: figures of two runs compare by this one.
+const { gateUsPerEvent } = measureGate(2)
+say(`the gate by itself: ${gateUsPerEvent} µs of CPU an event`)
 const platform = await startPlatform({ home, ports: 'free', onProgress: say })
 const stop = async () => {
   await platform.stop()
@@ -101,6 +105,7 @@ try {
       ...drain,
       cpuSPerMillionEvents: (sustained ?? floor).cpuSPerMillionEvents,
       peakRssBytes,
+      gateUsPerEvent,
       dashboardP99Ms: { idle: idle.p99Ms, underLoad: during?.p99Ms },
     }),
   )
