@@ -1,6 +1,6 @@
 /**
  * Cost of the gate for the batches that the platform is measured with: 20 events of one person, 200 to 400 bytes each.
- * `node --import tsx bench/gate.ts [--seconds 2]`; the last line is JSON.
+ * `node services/bootstrap.mjs bench/gate.ts [--seconds 2]`; the last line is JSON.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
