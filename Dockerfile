@@ -9,6 +9,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev && npm cache clean --force
 
 COPY . .
+RUN node services/build.mjs
 
 # What is written belongs to the user `node`; named volumes take this ownership over when they are made.
 RUN mkdir -p /var/lib/ebb reports/output && chown -R node:node /var/lib/ebb reports/output

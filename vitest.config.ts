@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'int',
           include: ['tests/int/**/*.test.ts'],
-          globalSetup: ['tests/engines.ts'],
+          globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
           maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 300_000,
@@ -39,7 +39,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          globalSetup: ['tests/engines.ts'],
+          globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
           maxWorkers: 1,
           testTimeout: 600_000,
           hookTimeout: 600_000,

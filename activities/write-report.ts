@@ -1,10 +1,10 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, sep } from 'node:path'
 import { EbbError } from '../runtime/errors.ts'
+import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import type { ReportResult } from '../schemas/etl.ts'
 
-const PROJECT = fileURLToPath(new URL('../', import.meta.url))
+const PROJECT = PROJECT_ROOT + sep
 
 export interface RenderedReport {
   /** File name without its ending, such as `business_report_2026-11-20`. */

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '../clickhouse/client.ts'
+import { builtScript } from '../runtime/project-root.ts'
 import type { RunningPlatform } from '../services/start-platform.ts'
 import type { DashboardFigures } from './dashboards.ts'
 import { startCpuClock } from './process-figures.ts'
 import { countEvents, latencyPercentile, watchArrivals } from './watch-arrivals.ts'
 
-const GENERATOR = fileURLToPath(new URL('load-generator.ts', import.meta.url))
+const GENERATOR = builtScript('bench/load-generator.ts')
 /** A rate counts as held when at least this share of it was accepted and arrived. */
 const HELD_SHARE = 0.98
 
@@ -97,7 +97,7 @@ async function runGenerator(load: {
   const child = spawn(
     process.execPath,
     [
-      ...['--import', 'tsx', GENERATOR, '--url', load.url, '--write-key', load.writeKey],
+      ...[GENERATOR, '--url', load.url, '--write-key', load.writeKey],
       ...['--rate', String(load.rate), '--seconds', String(load.seconds), '--people', String(load.people)],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },

@@ -7,7 +7,7 @@ import { createLoadBatches } from './load-batches.ts'
  * Open loop: requests are due by the clock, whether or not earlier ones were answered, and latency counts from when a
  * request was due, so that a stalled collector cannot hide its stall.
  *
- * Usage: node --import tsx bench/load-generator.ts --url U --write-key K --rate EVENTS_PER_S --seconds N
+ * Usage: node services/bootstrap.mjs bench/load-generator.ts --url U --write-key K --rate EVENTS_PER_S --seconds N
  *        [--people 50000] [--connections 64]
  * Prints one line of JSON: `sentEvents, acceptedEvents, rejectedEvents, refusedRequests, unsentRequests, offeredPerS, answerP50Ms, answerP99Ms, cpuS`.
  */

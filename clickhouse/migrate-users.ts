@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { ClickHouseError } from '@clickhouse/client'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import type { ClickHouseClient } from './client.ts'
 import { fillPlaceholders, splitStatements } from './read-migrations.ts'
 import { s3Collection } from './s3-collections.ts'
@@ -12,7 +15,7 @@ import { VERIFIER_USER, verifierPassword } from './verifier-user.ts'
 export const USERS = { bi: 'bi.sql', [VERIFIER_USER]: 'verifier.sql' } as const
 export type MadeUser = keyof typeof USERS
 
-const FOLDER = new URL('./sql/users/', import.meta.url)
+const FOLDER = pathToFileURL(join(PROJECT_ROOT, 'clickhouse/sql/users/'))
 
 /**
  * ACCESS_DENIED, ACCESS_STORAGE_READONLY, ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND, UNKNOWN_USER: users are kept in files, or are not

@@ -1,5 +1,8 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import { type ClickHouseClient, createClickHouse } from './client.ts'
 import { migrateUsers } from './migrate-users.ts'
 import { type MigrationParameters, readMigrations } from './read-migrations.ts'
@@ -11,7 +14,7 @@ export type MigrationErrorCode =
   | 'migration_unknown'
   | 'migration_failed'
 
-const FOLDER = new URL('./sql/', import.meta.url)
+const FOLDER = pathToFileURL(join(PROJECT_ROOT, 'clickhouse/sql/'))
 const TIMEOUT_MS = 120_000
 
 /** Databases and tables by `migrateTables`, then the users that read them. @throws what `migrateTables` throws */

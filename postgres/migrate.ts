@@ -64,7 +64,7 @@ async function setGrants(client: pg.Client, grants: string): Promise<void> {
   }
 }
 
-/** Migrations are a list in code, not a folder that is scanned: the same under tsx, vitest and a bundle. */
+/** Migrations are a list in code, not a folder that is scanned: the same from sources and from a bundle. */
 function listSource(migrations: NamedMigration[]): Knex.MigrationSource<NamedMigration> {
   return {
     getMigrations: async () => migrations,

@@ -1,12 +1,12 @@
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EbbError } from './errors.ts'
+import { PROJECT_ROOT } from './project-root.ts'
 
 const DAY_S = 86_400
 const seconds = (preset: number) => z.coerce.number().min(0).default(preset)
 
-const REPORTS_FOLDER = fileURLToPath(new URL('../reports/output', import.meta.url))
+const REPORTS_FOLDER = join(PROJECT_ROOT, 'reports/output')
 
 /**
  * The environment, read once at the start of each process. docs/configuration.md lists every key.

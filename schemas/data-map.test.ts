@@ -7,7 +7,7 @@ const MADE_IN: [file: string, name: RegExp][] = [
   ['services/clickhouse-server/spool-body.ts', /const PREFIX = '([^']+)'/g],
   ['services/clickhouse-server/restricted-user.ts', /const VIEWS = '([^']+)'/g],
   ['services/clickhouse-server/write-config.ts', /join\(dataPath, '([^']+)'\)/g],
-  ['runtime/config.ts', /'\.\.\/(reports\/output)'/g],
+  ['runtime/config.ts', /'(reports\/output)'/g],
   ['activities/raise-alert.ts', /ALERTS_FILE = '([^']+)'/g],
 ]
 

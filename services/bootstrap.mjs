@@ -1,9 +1,9 @@
 // Gets a fresh clone ready and runs a script of ours: `node services/bootstrap.mjs cli/demo.ts --events 1000`.
-// Nothing may be imported here but Node itself: this runs before any package is installed.
+// Nothing may be imported here at once but Node itself: this runs before any package is installed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const OLDEST_NODE = [20, 15]
@@ -63,6 +63,16 @@ async function install() {
   say(`packages installed in ${seconds()} s`)
 }
 
+/** Each time, since it takes a moment and what runs is then never older than the sources. */
+async function buildScripts() {
+  const { build } = await import('./build.mjs')
+  try {
+    build()
+  } catch (error) {
+    fail(error.message)
+  }
+}
+
 /** Runs a command with our terminal; signals that we get are passed on, and we end when it does. */
 function run(command, args, options) {
   return new Promise((done) => {
@@ -86,10 +96,11 @@ function fail(message) {
   process.exit(1)
 }
 
-/** Installs what is missing, then runs `script` (a path from the project's root) and ends with its exit code. */
+/** Installs what is missing, builds, then runs `script` (a source's path from the project's root) and ends with its exit code. */
 export async function bootstrap(script, args) {
   requireNode()
   if (!isInstalled(ROOT)) await install()
+  await buildScripts()
   if (!script) return
   // From whatever folder we are called, the data is the clone's.
   const environment = {
@@ -98,10 +109,8 @@ export async function bootstrap(script, args) {
     // The demo tells how long setting up took, packages included.
     EBB_BOOTSTRAP_AT: String(STARTED_AT),
   }
-  const loader = pathToFileURL(join(ROOT, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
-  const code = await run(process.execPath, ['--import', loader, resolve(ROOT, script), ...args], {
-    env: environment,
-  })
+  const built = join(ROOT, 'dist', script.replace(/\.ts$/, '.js'))
+  const code = await run(process.execPath, [built, ...args], { env: environment })
   process.exit(code)
 }
 

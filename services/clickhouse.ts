@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { VERIFIER_USER } from '../clickhouse/verifier-user.ts'
+import { builtScript, PROJECT_ROOT } from '../runtime/project-root.ts'
 import { type EngineContext, parseAddress, requireReachable, type StartedEngine } from './engine.ts'
 import { superviseProcess } from './supervise-process.ts'
 
 const PREFERRED_PORT = 8123
-const SERVER = fileURLToPath(new URL('./clickhouse-server/main.ts', import.meta.url))
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SERVER = builtScript('services/clickhouse-server/main.ts')
 
 /** The small ClickHouse server over chdb, data in `<home>/clickhouse`; the verifier's user gets a new password at each start. */
 export async function startClickHouse(context: EngineContext): Promise<StartedEngine> {
@@ -23,11 +22,8 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
   const child = await superviseProcess(context.home, {
     name: 'clickhouse',
     command: process.execPath,
-    args: [
-      ...['--import', 'tsx', SERVER, '--data', join(context.home, 'clickhouse')],
-      ...['--host', '127.0.0.1', '--port', String(port)],
-    ],
-    cwd: ROOT,
+    args: [SERVER, '--data', join(context.home, 'clickhouse'), '--host', '127.0.0.1', '--port', String(port)],
+    cwd: PROJECT_ROOT,
     // The pool of native threads takes its size before the first line of the script runs.
     environment: {
       UV_THREADPOOL_SIZE: '24',

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { builtScript, PROJECT_ROOT } from '../runtime/project-root.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SWEEP = fileURLToPath(new URL('./sweep-stale.ts', import.meta.url))
+const SWEEP = builtScript('services/sweep-home.ts')
 
 /**
  * Engines run in process groups of their own, so nothing ends them when we are killed without a chance to stop them.
@@ -12,16 +11,8 @@ const SWEEP = fileURLToPath(new URL('./sweep-stale.ts', import.meta.url))
 export function guardChildren(home: string): () => void {
   const guard = spawn(
     '/bin/sh',
-    [
-      '-c',
-      'read -r word; [ "$word" = done ] && exit; exec "$0" "$@"',
-      process.execPath,
-      '--import',
-      'tsx',
-      SWEEP,
-      home,
-    ],
-    { cwd: ROOT, detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
+    ['-c', 'read -r word; [ "$word" = done ] && exit; exec "$0" "$@"', process.execPath, SWEEP, home],
+    { cwd: PROJECT_ROOT, detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
   )
   guard.unref()
   const pipe = guard.stdin

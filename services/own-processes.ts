@@ -1,11 +1,9 @@
-import { fileURLToPath } from 'node:url'
 import { EbbError } from '../runtime/errors.ts'
+import { builtScript, PROJECT_ROOT } from '../runtime/project-root.ts'
 import { VERIFIER_URLS, withoutVerifierUrls } from '../runtime/verifier-urls.ts'
 import { ENGINE_NAMES } from './engine.ts'
 import type { PortReservations } from './reserve-port.ts'
 import { type SupervisedProcess, superviseProcess } from './supervise-process.ts'
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Our processes, by the script of each. */
 export const PROCESS_SCRIPTS = {
@@ -133,8 +131,8 @@ async function startOne(
   const child = await superviseProcess(deps.home, {
     name,
     command: process.execPath,
-    args: ['--import', 'tsx', PROCESS_SCRIPTS[options.kind]],
-    cwd: ROOT,
+    args: [builtScript(PROCESS_SCRIPTS[options.kind])],
+    cwd: PROJECT_ROOT,
     environment,
     isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,
     report: (line) => deps.report(`${name}: ${line}`),

@@ -1,7 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { commandLineOf, isAlive, signalGroup } from './process-table.ts'
 
 const PATIENCE_MS = 8_000
@@ -35,9 +34,4 @@ async function endRecorded(pidFile: string): Promise<string | null> {
   }
   await rm(pidFile, { force: true })
   return null
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const home = process.argv[2]
-  if (home) await sweepStale(home)
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
 import {
   canConnect,
@@ -29,7 +29,7 @@ export async function startTemporal(context: EngineContext): Promise<StartedEngi
       name: 'temporal',
       version: '1.5.1-sqlite-1.44.3',
       module: 'github.com/temporalio/cli/cmd/temporal',
-      pinnedBy: fileURLToPath(new URL('temporal-server', import.meta.url)),
+      pinnedBy: join(PROJECT_ROOT, 'services/temporal-server'),
       takes: 'about 4 minutes',
       neededFor: 'Temporal',
       environmentKey: 'EBB_TEMPORAL_ADDRESS',

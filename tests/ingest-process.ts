@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { builtScript } from '../runtime/project-root.ts'
 import type { Stage } from './stage.ts'
 
 export interface IngestProcess {
@@ -22,7 +23,7 @@ export async function startIngest(
   environment: Record<string, string> = {},
   until = 'ready',
 ): Promise<IngestProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'workers/ingest/main.ts'], {
+  const child = spawn(process.execPath, [builtScript('workers/ingest/main.ts')], {
     env: { ...process.env, ...stage.environment, EBB_LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', process.env.EBB_TEST_VERBOSE ? 'inherit' : 'ignore'],
   })

@@ -6,6 +6,7 @@ import type { KeyProvider } from '../postgres/key-provider.ts'
 import { type Keyring, openKeyring } from '../postgres/keyring.ts'
 import { migratePostgres } from '../postgres/migrate.ts'
 import { openKeyProvider } from '../postgres/open-key-provider.ts'
+import { builtScript } from '../runtime/project-root.ts'
 import type { CopiedSecret, CopiedVersion } from './keyring-attacker.ts'
 import { createStage, type Stage } from './stage.ts'
 
@@ -55,8 +56,7 @@ export async function createKeyringStage(environment: Record<string, string> = {
     }),
     destroyInChild: (ids, fault) =>
       new Promise((resolve) => {
-        const script = 'tests/destroy-secrets-process.ts'
-        const child = spawn(process.execPath, ['--import', 'tsx', script, ...ids], {
+        const child = spawn(process.execPath, [builtScript('tests/destroy-secrets-process.ts'), ...ids], {
           env: { ...process.env, ...stage.environment, EBB_FAULT: fault },
           stdio: ['ignore', 'ignore', 'inherit'],
         })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { builtScript } from '../runtime/project-root.ts'
 
 export interface ReadyProcess {
   pid: number
@@ -13,7 +14,7 @@ export interface ReadyProcess {
 
 /** Starts one of our processes by its script and waits until it says `ready`. */
 export async function startReady(script: string, environment: Record<string, string>): Promise<ReadyProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+  const child = spawn(process.execPath, [builtScript(script)], {
     env: { ...process.env, ...environment, EBB_LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

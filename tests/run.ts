@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import {
   addCounts,
   type Counts,
@@ -19,8 +19,7 @@ import { startTestEngines } from './engines.ts'
 const TIERS = ['unit', 'int', 'e2e'] as const
 type Tier = (typeof TIERS)[number]
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
+const VITEST = join(PROJECT_ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 // A tier that hangs must not hang whoever waits for the verdict.
 const TIER_LIMIT_MS = 50 * 60_000
 
@@ -83,7 +82,7 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     `--outputFile.json=${output}`,
   ]
   const child = spawn(process.execPath, [VITEST, ...args, '--passWithNoTests'], {
-    cwd: ROOT,
+    cwd: PROJECT_ROOT,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
   })

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { describe, it } from 'vitest'
+import { builtScript, PROJECT_ROOT } from '../../runtime/project-root.ts'
 import { createStage } from '../stage.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIMIT_MS = 900_000
 
 interface DrillReport {
@@ -23,8 +22,8 @@ async function drill(
   args: string[],
   environment: Record<string, string> = {},
 ): Promise<{ code: number | null; report: DrillReport }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'drills/crash.ts', ...args], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [builtScript('drills/crash.ts'), ...args], {
+    cwd: PROJECT_ROOT,
     env: { ...process.env, ...environment },
   })
   let output = ''

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { describe, it } from 'vitest'
+import { builtScript, PROJECT_ROOT } from '../../runtime/project-root.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const LIMIT_MS = 1_200_000
 
 /** Runs a drill as a person would. @returns its exit code and the line of JSON that it ends with */
@@ -10,7 +9,7 @@ async function drill(
   name: string,
   ...args: string[]
 ): Promise<{ code: number | null; report: Record<string, unknown>; output: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', `drills/${name}.ts`, ...args], { cwd: ROOT })
+  const child = spawn(process.execPath, [builtScript(`drills/${name}.ts`), ...args], { cwd: PROJECT_ROOT })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {

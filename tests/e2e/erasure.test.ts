@@ -12,6 +12,7 @@ import { createPostgres, type TransactingPostgres } from '../../postgres/client.
 import { readBatch, writeReceipts } from '../../postgres/erasure-queue.ts'
 import { readRequest } from '../../postgres/privacy-requests.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
+import { builtScript } from '../../runtime/project-root.ts'
 import type { NewErasure } from '../../schemas/erasure.ts'
 import { erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { type ErasurePlatform, startErasurePlatform } from '../erasure-platform.ts'
@@ -76,7 +77,7 @@ function verify(files: WrittenCertificate, more: string[] = []) {
   const { status, stdout } = spawnSync(
     process.execPath,
     [
-      ...['--import', 'tsx', 'cli/ebb.ts', 'verify', place('certificate.json'), '--key', place('keys.pub')],
+      ...[builtScript('cli/ebb.ts'), 'verify', place('certificate.json'), '--key', place('keys.pub')],
       ...['--leaves', place('certificate.leaves'), ...more],
     ],
     { env: { PATH: process.env.PATH, EBB_HOME: join(folder, 'nowhere') }, encoding: 'utf8' },

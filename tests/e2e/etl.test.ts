@@ -1,15 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ClickHouseClient, createClickHouse } from '../../clickhouse/client.ts'
+import { builtScript, PROJECT_ROOT } from '../../runtime/project-root.ts'
 import { insertRaw, makeDay } from '../seed-day.ts'
 import { createStage, type Stage } from '../stage.ts'
-
-const ROOT = resolve('.')
-const RUN = ['--import', `file://${ROOT}/node_modules/tsx/dist/esm/index.mjs`]
 
 interface WorkerProcess {
   metricsUrl: string
@@ -19,7 +17,7 @@ interface WorkerProcess {
 
 /** The worker as the platform starts it, elsewhere, with a folder of its own where reports come to lie. */
 async function startWorker(stage: Stage, folder: string): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [...RUN, join(ROOT, 'workers/temporal/main.ts')], {
+  const child = spawn(process.execPath, [builtScript('workers/temporal/main.ts')], {
     cwd: folder,
     env: { ...process.env, ...stage.environment, EBB_LOG_LEVEL: 'info', EBB_REPORTS_FOLDER: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -63,8 +61,8 @@ afterAll(async () => {
 
 /** `ebb …` as a person types it. */
 async function ebb(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const options = { cwd: ROOT, env: { ...process.env, ...stage.environment } }
-  return await promisify(execFile)(process.execPath, [...RUN, 'cli/ebb.ts', ...args], options).then(
+  const options = { cwd: PROJECT_ROOT, env: { ...process.env, ...stage.environment } }
+  return await promisify(execFile)(process.execPath, [builtScript('cli/ebb.ts'), ...args], options).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => error,
   )

@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createAuditLog, hashAuditRow } from '../../postgres/audit-log.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { verifyAuditLog } from '../../postgres/verify-audit-log.ts'
+import { builtScript } from '../../runtime/project-root.ts'
 import { createStage, type Stage } from '../stage.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 let stage: Stage
 let postgres: TransactingPostgres
 let statements = 0
@@ -133,8 +132,7 @@ describe('the audit log', () => {
 
   test('`ebb audit verify` exits 0 with the head, and 1 with the first broken row; `ebb token` is in the log', async () => {
     const ebb = (...args: string[]) =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'cli/ebb.ts', ...args], {
-        cwd: ROOT,
+      spawnSync(process.execPath, [builtScript('cli/ebb.ts'), ...args], {
         env: { PATH: process.env.PATH, ...stage.environment },
         encoding: 'utf8',
         timeout: 60_000,

@@ -163,7 +163,7 @@ describe('the server', () => {
     expect(await endMs).toBeLessThan(3000)
     server = await startServer(folder.path)
     expect(await counts()).toBe('1000\t1000\n')
-    // Node, tsx and the engine's library take most of it; the bound leaves room for a busy machine.
+    // Node and the engine's library take most of it; the bound leaves room for a busy machine.
     expect(server.startMs).toBeLessThan(5000)
   })
 

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { builtScript } from '../../runtime/project-root.ts'
 
-const MAIN = fileURLToPath(new URL('../../services/clickhouse-server/main.ts', import.meta.url))
+const MAIN = builtScript('services/clickhouse-server/main.ts')
 
 export interface TestServer {
   url: string
@@ -40,7 +40,7 @@ export async function startServer(
   environment: Record<string, string> = {},
 ): Promise<TestServer> {
   const begin = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '--data', dataPath, '--port', '0'], {
+  const child = spawn(process.execPath, [MAIN, '--data', dataPath, '--port', '0'], {
     env: { ...process.env, UV_THREADPOOL_SIZE: '24', EBB_BI_PASSWORD: 'secret', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readGdprMonth } from '../../postgres/read-gdpr-month.ts'
+import { builtScript } from '../../runtime/project-root.ts'
 import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
 
 let gateway: GatewayStage
@@ -138,8 +138,7 @@ describe('the month for the auditor', () => {
 
   test('`ebb report gdpr` prints what the gateway gives, writes it for people, and is in the audit log', async () => {
     const run = (...args: string[]) =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'cli/ebb.ts', 'report', 'gdpr', ...args], {
-        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      spawnSync(process.execPath, [builtScript('cli/ebb.ts'), 'report', 'gdpr', ...args], {
         env: {
           PATH: process.env.PATH,
           ...gateway.stage.environment,

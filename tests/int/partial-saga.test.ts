@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { PlatformErasureActivities } from '../../activities/create-erasure-activities.ts'
 import { readRequest } from '../../postgres/privacy-requests.ts'
 import { listCertificates } from '../../postgres/read-certificates.ts'
+import { builtScript } from '../../runtime/project-root.ts'
 import { type ClickHouseProxy, startClickHouseProxy } from '../clickhouse-proxy.ts'
 import { type ErasurePlatform, startErasurePlatform } from '../erasure-platform.ts'
 import { readAudit } from '../gateway-stage.ts'
@@ -51,7 +52,7 @@ afterAll(async () => {
 /** `ebb` as a process of its own. */
 function ebb(...args: string[]): Promise<{ status: number | null; text: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'cli/ebb.ts', ...args], {
+    const child = spawn(process.execPath, [builtScript('cli/ebb.ts'), ...args], {
       env: { PATH: process.env.PATH, ...platform.stage.environment },
     })
     let text = ''

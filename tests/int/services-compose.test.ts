@@ -1,15 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { builtScript, PROJECT_ROOT } from '../../runtime/project-root.ts'
 import { reservePorts } from '../../services/reserve-port.ts'
 import { PROCESS_SCRIPTS } from '../../services/start-platform.ts'
 import { createStage, type Stage } from '../stage.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DURATION = z.string().regex(/^(\d+(us|ms|s|m|h))+$/)
 const SCALAR = z.union([z.string(), z.number()])
 
@@ -52,7 +52,7 @@ const Compose = z
   })
   .catchall(z.unknown())
 
-const file = parse(readFileSync(`${ROOT}docker-compose.yml`, 'utf8'), { merge: true }) as Record<
+const file = parse(readFileSync(join(PROJECT_ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as Record<
   string,
   unknown
 >
@@ -85,7 +85,7 @@ describe('docker-compose.yml', () => {
       for (const volume of service.volumes ?? []) {
         const source = volume.split(':')[0] ?? ''
         if (source.startsWith('./'))
-          expect(source === './reports/output' || existsSync(ROOT + source)).toBe(true)
+          expect(source === './reports/output' || existsSync(join(PROJECT_ROOT, source))).toBe(true)
         else expect(Object.keys(compose.volumes)).toContain(source)
       }
       for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
@@ -104,7 +104,7 @@ describe('docker-compose.yml', () => {
 
   test('each process of the platform is in it, with the script that `ebb up` runs', () => {
     for (const [kind, script] of Object.entries(PROCESS_SCRIPTS)) {
-      expect(compose.services[kind]?.command).toEqual(['node', '--import', 'tsx', script])
+      expect(compose.services[kind]?.command).toEqual(['node', relative(PROJECT_ROOT, builtScript(script))])
     }
   })
 })
@@ -141,7 +141,7 @@ describe('with exactly the environment names and the command of docker-compose.y
     const service = compose.services.migrate
     const [command = '', ...args] = service?.command ?? []
     const environment = await environmentOf(service!)
-    const done = spawnSync(command, args, { cwd: ROOT, env: environment, encoding: 'utf8' })
+    const done = spawnSync(command, args, { cwd: PROJECT_ROOT, env: environment, encoding: 'utf8' })
     expect(done.stderr).toBe('')
     expect(done.status).toBe(0)
   })
@@ -152,7 +152,11 @@ describe('with exactly the environment names and the command of docker-compose.y
       const service = compose.services[name]!
       const environment = await environmentOf(service)
       const [command = '', ...args] = service.command ?? []
-      const child = spawn(command, args, { cwd: ROOT, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+      const child = spawn(command, args, {
+        cwd: PROJECT_ROOT,
+        env: environment,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
       let output = ''
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)))
       const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))

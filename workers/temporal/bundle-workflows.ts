@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { bundleWorkflowCode, DefaultLogger, type WorkflowBundle } from '@temporalio/worker'
+import { PROJECT_ROOT } from '../../runtime/project-root.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-export const WORKFLOWS_PATH = join(ROOT, 'workflows', 'index.ts')
+export const WORKFLOWS_PATH = join(PROJECT_ROOT, 'workflows', 'index.ts')
 /** Where the last bundle is kept; it is as much to be trusted as the packages beside it. */
-const KEPT = join(ROOT, 'node_modules', '.cache', 'ebb', 'workflows.json')
+const KEPT = join(PROJECT_ROOT, 'node_modules', '.cache', 'ebb', 'workflows.json')
 /** All that workflows may import (a lint rule holds it), and the versions of everything else. */
 const SOURCE_FOLDERS = ['workflows', 'schemas']
 const OTHER_SOURCES = ['package-lock.json', 'tsconfig.json']
@@ -42,14 +41,14 @@ async function bundle(workflowsPath: string): Promise<{ code: string }> {
 
 async function hashSources(): Promise<string> {
   const listed = SOURCE_FOLDERS.map(async (folder) =>
-    (await readdir(join(ROOT, folder)))
+    (await readdir(join(PROJECT_ROOT, folder)))
       .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
       .map((file) => join(folder, file)),
   )
   const files = [...(await Promise.all(listed)).flat().sort(), ...OTHER_SOURCES]
   const hash = createHash('sha256').update(process.version)
   for (const file of files) {
-    const text = await readFile(join(ROOT, file))
+    const text = await readFile(join(PROJECT_ROOT, file))
     hash.update(`\n${file} ${text.length}\n`).update(text)
   }
   return hash.digest('hex')

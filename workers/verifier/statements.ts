@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { canonicalJson } from '../../certificates/canonical-json.ts'
 import { commitToSubject } from '../../certificates/subject-commitment.ts'
 import { EbbError } from '../../runtime/errors.ts'
+import { PROJECT_ROOT } from '../../runtime/project-root.ts'
 import type { CertificateBody, Receipt } from '../../schemas/certificate.ts'
 import { DATA_MAP, RESIDUES } from '../../schemas/data-map.ts'
 import type { ErasureHorizon } from '../../schemas/erasure.ts'
@@ -20,9 +22,8 @@ export interface Issuer {
   now(): number
 }
 
-const VERSION = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version
+const VERSION = (JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'utf8')) as { version: string })
+  .version
 
 /** SHA-256 of the list of all places that hold data, with their residues: what was looked into. */
 export function hashDataMap(): string {
