@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
 import { checksumBystanders, compareChecksums } from './erasure/bystanders.ts'
 import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
-import { submitErasures, waitForRequests } from './erasure/erase-people.ts'
+import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { readNamedHorizons } from './erasure/horizons.ts'
 import { countByPlace } from './erasure/name-places.ts'
 import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
@@ -109,9 +109,6 @@ const isCanary = ({ canary, secret }: FileFinding) =>
 const count = (findings: readonly FileFinding[], isMeant: (one: FileFinding) => boolean) =>
   findings.filter(isMeant).length
 
-const percentile = (sorted: readonly number[], share: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
@@ -173,10 +170,6 @@ try {
     if (changed > 0) say(`rows of others that changed: ${examples.join(', ')}`)
 
     const closed = values.until === 'closed' ? await closeAndSearch(stage, office, requestIds) : undefined
-    const took = times.flatMap(({ certifiedMs }) => certifiedMs ?? []).sort((a, b) => a - b)
-    const spanMs =
-      Math.max(...times.map(({ certifiedAt }) => certifiedAt ?? Date.now())) -
-      Math.min(...times.map((one) => one.receivedAt))
     const certificates = await countCertificates(stage, requestIds)
     const report = {
       subjects,
@@ -189,9 +182,7 @@ try {
       residuesLeft: closed ? closed.left.length : null,
       bystandersChanged: changed,
       aggregatesEqualRaw: Object.keys(unequal).length === 0,
-      p50Ms: percentile(took, 0.5),
-      p99Ms: percentile(took, 0.99),
-      erasuresPerHour: Math.round((took.length * 3_600_000) / spanMs),
+      ...readSpeed(times),
     }
     failed =
       live.hits.length + (closed ? closed.hits.length + closed.left.length : 0) > 0 ||

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { withPrivacyOffice } from '../cli/privacy-office.ts'
 import { attackPlatform, readLookupKey } from './attack/attack-platform.ts'
-import { submitErasures, waitForRequests } from './erasure/erase-people.ts'
+import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { APP, openStage } from './erasure/stage.ts'
 
 /**
@@ -42,7 +42,7 @@ try {
     say(`before the erasure: ${JSON.stringify(control)}`)
 
     const requestIds = await submitErasures(office, APP, stage.people)
-    await waitForRequests(office, requestIds, {
+    const times = await waitForRequests(office, requestIds, {
       say,
       timeoutMs: 600_000 + subjects * 1_000 + horizonS * 4_000,
       isDone: ({ state, certifiedAt }) => (values.early ? certifiedAt !== undefined : state === 'closed'),
@@ -60,6 +60,7 @@ try {
         linked: result.linked,
         secretsUnwrappedBefore: control.secretsUnwrapped,
         linkedBefore: control.linked,
+        ...readSpeed(times),
       })}\n`,
     )
   })

@@ -80,6 +80,28 @@ export async function waitForRequests(
   }
 }
 
+/** How fast people got their first certificates. */
+export interface ErasureSpeed {
+  /** From a request to its first certificate. */
+  p50Ms: number
+  p99Ms: number
+  /** From the first request received to the last first certificate. */
+  erasuresPerHour: number
+}
+
+export function readSpeed(times: readonly RequestTimes[]): ErasureSpeed {
+  const took = times.flatMap(({ certifiedMs }) => certifiedMs ?? []).sort((a, b) => a - b)
+  const percentile = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? 0
+  const spanMs =
+    Math.max(...times.map(({ certifiedAt }) => certifiedAt ?? Date.now())) -
+    Math.min(...times.map((one) => one.receivedAt))
+  return {
+    p50Ms: percentile(0.5),
+    p99Ms: percentile(0.99),
+    erasuresPerHour: Math.round((took.length * 3_600_000) / spanMs),
+  }
+}
+
 function countStates(times: readonly RequestTimes[]): string {
   const counts = new Map<string, number>()
   for (const { state } of times) counts.set(state, (counts.get(state) ?? 0) + 1)
