@@ -16,6 +16,8 @@ export interface BatchStart {
 
 /** Long enough to gather sagas that were told at the same moment, short beside any batch. */
 const WINDOW_MS = 50
+/** Sagas reach the line one by one: each wake is a signal and a task of the batch, which waits seconds for company anyway. */
+const REST_MS = 1_000
 
 /**
  * Puts requests in line and wakes the batch workflow, which starts if it is not there. The rows come first: whoever is
@@ -24,10 +26,14 @@ const WINDOW_MS = 50
 export function createEnqueue(postgres: Postgres, batch: BatchStart): ErasureActivities['enqueue'] {
   const lines = new Map<ErasureStage, (requestId: string) => Promise<void>>()
   for (const stage of ['erase', 'destroy'] as const) {
-    const join = gatherCalls<string>(WINDOW_MS, async (requestIds) => {
-      await enqueueRequests(postgres, requestIds, stage)
-      await wakeBatch(batch, { stage })
-    })
+    const join = gatherCalls<string>(
+      WINDOW_MS,
+      async (requestIds) => {
+        await enqueueRequests(postgres, requestIds, stage)
+        await wakeBatch(batch, { stage })
+      },
+      REST_MS,
+    )
     lines.set(stage, join)
   }
   return ({ requestId, stage }) => lines.get(stage)!(requestId)

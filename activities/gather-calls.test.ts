@@ -69,4 +69,22 @@ describe('calls of one window', () => {
       { status: 'fulfilled' },
     ])
   })
+
+  it('that come one after the other go together, while the run before rests', async () => {
+    const runs: number[][] = []
+    const call = gatherCalls<number>(
+      1,
+      async (items) => {
+        runs.push([...items])
+      },
+      400,
+    )
+    await call(1)
+    const later = [2, 3].map(async (item) => {
+      await sleep(item * 30)
+      await call(item)
+    })
+    await Promise.all(later)
+    expect(runs).toEqual([[1], [2, 3]])
+  })
 })

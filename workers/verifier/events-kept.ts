@@ -6,11 +6,11 @@ export type ReadEventsKept = (afterMs: number) => Promise<{ low: number; firstAf
 /** Whether Kafka has a record of `events` of before this moment. */
 export type HasEventsBefore = (ms: number) => Promise<boolean>
 
-const WINDOW_MS = 20
+const REST_MS = 1_000
 
 /** What is kept of before a moment is also of before every later one: some questions to Kafka answer those of a thousand requests. */
 export function createHasEventsBefore(read: ReadEventsKept): HasEventsBefore {
-  return groupLooks(WINDOW_MS, async (moments) => {
+  return groupLooks(REST_MS, async (moments) => {
     const sorted = [...new Set(moments)].sort((a, b) => a - b)
     let from = 0
     let to = sorted.length

@@ -1,11 +1,18 @@
+/** Who asks alone waits no longer for company; several that begin together come within it. */
+const WINDOW_MS = 20
+
 /**
- * One look at a time: whoever asks while it runs is answered by the next one, which begins after the question and is shared by
+ * One look at a time: whoever asks while it runs is answered by a later one, which begins after the question and is shared by
  * all who wait. For looks that read much and would not become faster side by side.
+ * @param restMs from the end of a look to the beginning of the next, at least: a thousand requests that come one after the other
+ * share looks, too, and who asks after a while is answered at once
  * @param look answers in the order of its questions; an error is everyone's
+ * @param most questions of one look
  */
 export function groupLooks<Question, Answer>(
-  windowMs: number,
+  restMs: number,
   look: (questions: Question[]) => Promise<Answer[]>,
+  most = Number.POSITIVE_INFINITY,
 ): (question: Question) => Promise<Answer> {
   interface Waiting {
     question: Question
@@ -14,6 +21,7 @@ export function groupLooks<Question, Answer>(
   }
   let waiting: Waiting[] = []
   let running = false
+  let restedAt = 0
 
   async function answer(batch: Waiting[]): Promise<void> {
     try {
@@ -26,11 +34,13 @@ export function groupLooks<Question, Answer>(
 
   async function run(): Promise<void> {
     running = true
-    await new Promise((resolve) => setTimeout(resolve, windowMs))
     while (waiting.length > 0) {
-      const batch = waiting
-      waiting = []
+      const waitMs = Math.max(WINDOW_MS, restedAt - performance.now())
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      const batch = waiting.slice(0, most)
+      waiting = waiting.slice(most)
       await answer(batch)
+      restedAt = performance.now() + restMs
     }
     running = false
   }

@@ -17,7 +17,8 @@ export interface Copies {
   keys: { name: string; goneByMs: number | null }[]
 }
 
-const WINDOW_MS = 20
+/** Each reading lists a bucket with all its versions. */
+const REST_MS = 1_000
 
 /** Reads it once for all who ask while the last reading is under way. */
 export function createReadCopies(deps: {
@@ -25,7 +26,7 @@ export function createReadCopies(deps: {
   s3: S3
   provider: KeyProvider
 }): () => Promise<Copies> {
-  const ask = groupLooks<null, Copies>(WINDOW_MS, async (questions) => {
+  const ask = groupLooks<null, Copies>(REST_MS, async (questions) => {
     const copies = await readCopies(deps)
     return questions.map(() => copies)
   })

@@ -15,7 +15,8 @@ export interface KeysFound {
 
 export type SearchKeys = (sought: Pick<Sought, 'requestId' | 'tokens' | 'handles'>) => Promise<KeysFound>
 
-const WINDOW_MS = 200
+/** Each reading reads both topics from their beginning, in a group of its own. */
+const REST_MS = 1_000
 /** Requests whose first clean reading is remembered. One that is forgotten waits once more. */
 const MOST_REMEMBERED = 100_000
 
@@ -30,7 +31,7 @@ export function createSearchKeys(
 ): SearchKeys {
   const goneSince = new Map<string, number>()
 
-  return groupLooks(WINDOW_MS, async (all) => {
+  return groupLooks(REST_MS, async (all) => {
     const startedAt = now()
     const handles = indexOf(all, 'handles')
     const tokens = indexOf(all, 'tokens')

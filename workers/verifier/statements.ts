@@ -27,10 +27,12 @@ const VERSION = (JSON.parse(readFileSync(join(PROJECT_ROOT, 'package.json'), 'ut
 
 /** SHA-256 of the list of all places that hold data, with their residues: what was looked into. */
 export function hashDataMap(): string {
-  return createHash('sha256')
-    .update(canonicalJson({ places: DATA_MAP, residues: RESIDUES }))
-    .digest('hex')
+  return DATA_MAP_HASH
 }
+
+const DATA_MAP_HASH = createHash('sha256')
+  .update(canonicalJson({ places: DATA_MAP, residues: RESIDUES }))
+  .digest('hex')
 
 export function statement({ origin, issuer, now }: Issuer, history: readonly LoggedStatement[]) {
   return {
