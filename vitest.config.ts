@@ -1,10 +1,17 @@
 import { defineConfig } from 'vitest/config'
 
-// Three tiers: units beside their code, integration on real engines, whole paths end to end. Units share a worker's modules, which
-// spares each file the loading of what others have loaded; those that replace a module or a part of it have a worker of their own.
-// Integration files run two at a time: each has a stage of its own, and much of their time is waiting. Those that start a platform
-// of their own run one at a time. Limits are for what hangs: a machine that is busy with something else is three times slower.
+// Three tiers: units beside their code, integration on real engines, whole paths end to end. Files share a worker's modules, which
+// spares each the loading of what others have loaded; those that replace a module or a part of it, or start a Temporal worker, whose
+// runtime is one for a process, have a worker of their own.
+// Integration files run three at a time, whole platforms two: each has a stage of its own, and much of their time is waiting.
+// Limits are for what hangs: a machine that is busy with something else is three times slower.
 const ISOLATED = '**/*.isolated.test.ts'
+const ON_ENGINES = {
+  globalSetup: ['tests/engines.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 300_000,
+  maxWorkers: 3,
+}
 export default defineConfig({
   test: {
     projects: [
@@ -21,18 +28,24 @@ export default defineConfig({
         test: {
           name: 'unit-isolated',
           include: [ISOLATED],
-          exclude: ['node_modules/**', '.ebb/**'],
+          exclude: ['tests/**', 'node_modules/**', '.ebb/**'],
           maxWorkers: 2,
         },
       },
       {
         test: {
+          ...ON_ENGINES,
           name: 'int',
           include: ['tests/int/**/*.test.ts'],
-          globalSetup: ['tests/engines.ts'],
-          maxWorkers: 2,
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          exclude: [ISOLATED],
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          ...ON_ENGINES,
+          name: 'int-isolated',
+          include: ['tests/int/**/*.isolated.test.ts'],
         },
       },
       {
@@ -40,7 +53,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
           globalSetup: ['tests/engines.ts'],
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },
