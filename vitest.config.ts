@@ -1,12 +1,21 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './tests/longest-first.ts'
 
-// Three tiers: units beside their code, integration on real engines, whole paths end to end. Units share a worker's modules, which
-// spares each file the loading of what others have loaded; those that replace a module or a part of it have a worker of their own.
-// Integration files run two at a time: each has a stage of its own, and much of their time is waiting. Those that start a platform
-// of their own run one at a time. Limits are for what hangs: a machine that is busy with something else is three times slower.
+// Three tiers: units beside their code, integration on real engines, whole paths end to end. Files share a worker's modules, which
+// spares each the loading of what others have loaded; those that replace a module or a part of it, or start a Temporal worker, whose
+// runtime is one for a process, have a worker of their own.
+// Integration files run three at a time, whole platforms two: each has a stage of its own, and much of their time is waiting.
+// Limits are for what hangs: a machine that is busy with something else is three times slower.
 const ISOLATED = '**/*.isolated.test.ts'
+const ON_ENGINES = {
+  globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 300_000,
+  maxWorkers: 3,
+}
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -15,32 +24,40 @@ export default defineConfig({
           exclude: ['tests/**', 'node_modules/**', '.ebb/**', ISOLATED],
           isolate: false,
           maxWorkers: 2,
+          testTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'unit-isolated',
           include: [ISOLATED],
-          exclude: ['node_modules/**', '.ebb/**'],
+          exclude: ['tests/**', 'node_modules/**', '.ebb/**'],
           maxWorkers: 2,
+          testTimeout: 30_000,
         },
       },
       {
         test: {
+          ...ON_ENGINES,
           name: 'int',
           include: ['tests/int/**/*.test.ts'],
-          globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
-          maxWorkers: 2,
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          exclude: [ISOLATED],
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          ...ON_ENGINES,
+          name: 'int-isolated',
+          include: ['tests/int/**/*.isolated.test.ts'],
         },
       },
       {
         test: {
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
-          globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
-          maxWorkers: 1,
+          globalSetup: ON_ENGINES.globalSetup,
+          maxWorkers: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

@@ -191,7 +191,7 @@ async function answerStatement(
       await plain(connection, before + statement.sql)
     }
   })
-  if (MAKING_TABLES.has(statement.verb)) void deps.parts.spread()
+  if (MAKING_TABLES.has(statement.verb)) deps.parts.spread()
 }
 
 /** Runs `work` in the request's session, if it names one; its settings last for the request only. */

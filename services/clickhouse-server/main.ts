@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   const pool = createSessionPool(engine)
   const restricted = await createRestrictedUsers(engine, users)
   const parts = createPartSpreader(dataPath)
-  void parts.spread()
+  parts.spread()
   const allowedHosts = values['allow-hosts'].split(',').filter(Boolean)
   const server = createHttpServer({ engine, pool, spool, parts, users, restricted, allowedHosts })
   server.once('error', (error) => die(`cannot listen on ${values.host}:${values.port}: ${error.message}`))

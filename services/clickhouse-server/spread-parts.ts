@@ -3,9 +3,12 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export interface PartSpreader {
-  /** Looks for tables that are new since the last call. Never fails. */
-  spread(): Promise<void>
+  /** Looks soon for tables that are new since the last look; calls until then are one. Never fails. */
+  spread(): void
 }
+
+/** A migration makes tables by the dozen, and forking this process for each costs as much CPU as making it. */
+const GATHER_MS = 500
 
 /**
  * Asks ext4 to spread each table's parts over the disk's block groups (`chattr +T`: a part is the top of a hierarchy of its
@@ -16,12 +19,18 @@ export interface PartSpreader {
  */
 export function createPartSpreader(dataPath: string): PartSpreader {
   const done = new Set<string>()
+  let isDue = false
+  const look = async () => {
+    isDue = false
+    const fresh = (await listTableFolders(dataPath)).filter((folder) => !done.has(folder))
+    for (const folder of fresh) done.add(folder)
+    if (fresh.length > 0) execFile('chattr', ['+T', ...fresh], () => undefined)
+  }
   return {
-    async spread() {
-      const fresh = (await listTableFolders(dataPath)).filter((folder) => !done.has(folder))
-      if (fresh.length === 0) return
-      for (const folder of fresh) done.add(folder)
-      await new Promise<void>((resolve) => execFile('chattr', ['+T', ...fresh], () => resolve()))
+    spread() {
+      if (isDue) return
+      isDue = true
+      setTimeout(look, GATHER_MS).unref()
     },
   }
 }

@@ -28,6 +28,7 @@ beforeAll(async () => {
     home,
     only: ['postgres', 'kafka'],
     ports: 'free',
+    brief: true,
     environment: { ...process.env, ...OWN },
   })
   environment = {
