@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PROJECT_ROOT } from '../runtime/project-root.ts'
@@ -30,7 +30,7 @@ async function main(asked: string[]): Promise<number> {
     return 2
   }
   const tiers = asked.length > 0 ? TIERS.filter((tier) => asked.includes(tier)) : TIERS
-  const scratch = await makeScratch()
+  const scratch = await mkdtemp(join(tmpdir(), 'ebb-run-'))
   const engines = prepareEngines(tiers, scratch)
   // Awaited below; until then a failure must not end the units that run meanwhile.
   engines.catch(() => undefined)
@@ -56,26 +56,6 @@ async function main(asked: string[]): Promise<number> {
   process.stdout.write(`${describeTimes(took).join('\n')}\n`)
   process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
   return total.failed > 0 || total.passed === 0 ? 1 : 0
-}
-
-const MEMORY_FOLDER = '/dev/shm'
-/** Data of a run's engines and platforms is 2 GB at most. */
-const ROOM_BYTES = 8 * 2 ** 30
-
-/**
- * Makes the folder in which the run's engines, platforms and stages have their files. In memory where that has room: nothing here must
- * outlive the machine, and to wait for its disk is half a second at every checkpoint.
- */
-async function makeScratch(): Promise<string> {
-  const room = await statfs(MEMORY_FOLDER).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => 0,
-  )
-  const scratch = await mkdtemp(join(room > ROOM_BYTES ? MEMORY_FOLDER : tmpdir(), 'ebb-run-'))
-  // The user `postgres` must be able to pass it.
-  await chmod(scratch, 0o711)
-  process.env.TMPDIR = scratch
-  return scratch
 }
 
 async function prepareEngines(
