@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './tests/longest-first.ts'
 
 // Three tiers: units beside their code, integration on real engines, whole paths end to end. Files share a worker's modules, which
 // spares each the loading of what others have loaded; those that replace a module or a part of it, or start a Temporal worker, whose
@@ -14,6 +15,7 @@ const ON_ENGINES = {
 }
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
