@@ -5,13 +5,15 @@ import { LongestFirst } from './tests/longest-first.ts'
 // spares each the loading of what others have loaded; those that replace a module or a part of it, or start a Temporal worker, whose
 // runtime is one for a process, have a worker of their own.
 // Integration files run three at a time, whole platforms two: each has a stage of its own, and much of their time is waiting.
-// Limits are for what hangs: a machine that is busy with something else is three times slower.
+// Tiers that run together begin one after the other (groupOrder). Limits are for what hangs: a machine that is busy with something else is three times slower.
 const ISOLATED = '**/*.isolated.test.ts'
+const UNITS = { maxWorkers: 2, testTimeout: 30_000, sequence: { groupOrder: 1 } }
 const ON_ENGINES = {
   globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
   testTimeout: 180_000,
   hookTimeout: 300_000,
   maxWorkers: 3,
+  sequence: { groupOrder: 2 },
 }
 export default defineConfig({
   test: {
@@ -23,8 +25,7 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: ['tests/**', 'node_modules/**', '.ebb/**', ISOLATED],
           isolate: false,
-          maxWorkers: 2,
-          testTimeout: 30_000,
+          ...UNITS,
         },
       },
       {
@@ -32,8 +33,7 @@ export default defineConfig({
           name: 'unit-isolated',
           include: [ISOLATED],
           exclude: ['tests/**', 'node_modules/**', '.ebb/**'],
-          maxWorkers: 2,
-          testTimeout: 30_000,
+          ...UNITS,
         },
       },
       {
@@ -60,6 +60,7 @@ export default defineConfig({
           maxWorkers: 2,
           testTimeout: 600_000,
           hookTimeout: 600_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

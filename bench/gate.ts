@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { measureGate } from './measure-gate.ts'
 
-// Cost of the gate by itself: `node dist/bench/gate.js [--seconds 2]`; the last line is JSON.
+// Cost of the gate by itself: `node services/bootstrap.mjs bench/gate.ts [--seconds 2]`; the last line is JSON.
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' } } })
 const figures = measureGate(Number(values.seconds))
 console.log(

@@ -45,7 +45,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 say(
   `machine: ${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 )
-// Machines are shared, and this one's speed may move by half within hours: figures of two runs compare by this one.
+// Machines are shared, and this one's speed may halve within hours: figures of two runs compare by this one.
 const { gateUsPerEvent } = measureGate(2)
 say(`the gate by itself: ${gateUsPerEvent} µs of CPU an event`)
 const platform = await startPlatform({ home, ports: 'free', onProgress: say })

@@ -10,8 +10,8 @@ export interface Arrivals {
 
 const SLOTS = 20_000
 /**
- * Looks while nothing new is here: an event's latency is overstated by up to that and what a look lasts, and never understated.
- * A look costs the machine under test some ms of CPU, and ingest cuts every 220 ms: after new rows there is a rest first.
+ * Between looks while nothing new is here, and after new rows: a look costs the machine under test some ms of CPU, and ingest cuts every
+ * 220 ms. An event's latency is overstated by what is left of that and what a look lasts, and never understated.
  */
 const POLL_MS = 30
 const REST_MS = 140

@@ -1,7 +1,7 @@
 // Gets a fresh clone ready and runs a script of ours: `node services/bootstrap.mjs cli/demo.ts --events 1000`.
 // Nothing may be imported here at once but Node itself: this runs before any package is installed.
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -65,11 +65,11 @@ async function install() {
 
 /** Each time, since it takes a moment and what runs is then never older than the sources. */
 async function buildScripts() {
-  const { build } = await import('./build.mjs')
   try {
+    const { build } = await import('./build.mjs')
     build()
   } catch (error) {
-    fail(error.message)
+    fail(error.code === 'ERR_MODULE_NOT_FOUND' ? 'a package is missing: run `npm ci`' : error.message)
   }
 }
 
@@ -110,10 +110,11 @@ export async function bootstrap(script, args) {
     EBB_BOOTSTRAP_AT: String(STARTED_AT),
   }
   const built = join(ROOT, 'dist', script.replace(/\.ts$/, '.js'))
+  if (!existsSync(built)) fail(`${script} is no script that runs by itself: services/build.mjs lists them`)
   const code = await run(process.execPath, [built, ...args], { env: environment })
   process.exit(code)
 }
 
-if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   void bootstrap(process.argv[2], process.argv.slice(3))
 }

@@ -1,6 +1,15 @@
 // Bundles every script that runs as a process into dist/: `node services/build.mjs`. Plain JavaScript, since it runs before
 // anything of ours is compiled; for the same reason it stays out of the bundles itself.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
@@ -123,7 +132,7 @@ function describe(error) {
   return `${place}${first.text}${others.length > 0 ? ` (and ${others.length} more)` : ''}`
 }
 
-if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
     build()
   } catch (error) {

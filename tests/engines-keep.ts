@@ -3,7 +3,7 @@ import { build } from '../services/build.mjs'
 import { startTestEngines } from './engines.ts'
 
 // Keeps engines running between test runs: `node --import tsx tests/engines-keep.ts engines.json`, then
-// `EBB_TEST_ENGINES=engines.json npx vitest run --project int`. Ctrl-C stops them;
+// `EBB_TEST_ENGINES=engines.json npx vitest run --project 'int*'`. Ctrl-C stops them;
 // SIGHUP builds and restarts ClickHouse, the one engine whose code is ours, on the same port and data.
 const file = process.argv[2] ?? 'engines.json'
 build()

@@ -1,5 +1,5 @@
 import { readFile, rm, statfs } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { freemem, tmpdir } from 'node:os'
 import type { TestProject } from 'vitest/node'
 import { type EngineName, startEngines } from '../services/start-engines.ts'
 import { createTemporaryHome } from '../services/temporary-home.ts'
@@ -41,27 +41,32 @@ const ROOM_BYTES = 8 * 2 ** 30
  * erasure and every dropped database has one, takes half a second.
  */
 async function findRoom(): Promise<string> {
-  const room = await statfs(MEMORY_FOLDER).then(
+  const folderRoom = await statfs(MEMORY_FOLDER).then(
     ({ bavail, bsize }) => bavail * bsize,
     () => 0,
   )
+  const room = Math.min(folderRoom, freemem())
   return room > ROOM_BYTES ? MEMORY_FOLDER : tmpdir()
 }
 
 export async function startTestEngines(): Promise<TestEngines> {
   const home = await createTemporaryHome('ebb-test-', await findRoom())
+  const remove = () => rm(home, { recursive: true, force: true })
   const engines = await startEngines({
     home,
     ports: 'free',
     brief: true,
     onProgress: (line) => process.stderr.write(`  ${line}\n`),
+  }).catch(async (error: unknown) => {
+    await remove()
+    throw error
   })
   return {
     environment: engines.environment,
     restart: engines.restart,
     stop: async () => {
       await engines.stop()
-      await rm(home, { recursive: true, force: true })
+      await remove()
     },
   }
 }

@@ -31,6 +31,8 @@ async function main(asked: string[]): Promise<number> {
   }
   const tiers = asked.length > 0 ? TIERS.filter((tier) => asked.includes(tier)) : TIERS
   const scratch = await mkdtemp(join(tmpdir(), 'ebb-run-'))
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
   const engines = prepareEngines(tiers, scratch)
   // Awaited below; until then a failure must not end the units that run meanwhile.
   engines.catch(() => undefined)
@@ -40,11 +42,17 @@ async function main(asked: string[]): Promise<number> {
     for (const tier of tiers) {
       const environment = tier === 'unit' ? {} : await engines.then((running) => running.environment)
       const startedAt = Date.now()
-      total = addCounts(total, await runTier(tier, join(scratch, `${tier}.json`), environment))
+      total = addCounts(
+        total,
+        await runTier(tier, join(scratch, `${tier}.json`), environment, interrupted.signal),
+      )
       took.push({ tier, ms: Date.now() - startedAt })
     }
   } catch (error) {
-    process.stderr.write(`the engines did not start: ${(error as Error).message}\n`)
+    const said = interrupted.signal.aborted
+      ? 'interrupted'
+      : `the engines did not start: ${(error as Error).message}`
+    process.stderr.write(`${said}\n`)
     total = addCounts(total, { passed: 0, failed: 1, skipped: 0 })
   } finally {
     await engines.then(
@@ -71,7 +79,14 @@ async function prepareEngines(
   return { environment: { EBB_TEST_ENGINES: file }, stop: engines.stop }
 }
 
-async function runTier(tier: Tier, output: string, environment: Record<string, string>): Promise<Counts> {
+/** @param signal ends it. @throws an AbortError then */
+async function runTier(
+  tier: Tier,
+  output: string,
+  environment: Record<string, string>,
+  signal: AbortSignal,
+): Promise<Counts> {
+  signal.throwIfAborted()
   process.stdout.write(`\n== ${tier}\n`)
   const args = [
     'run',
@@ -85,10 +100,9 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     cwd: PROJECT_ROOT,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
+    // A signal may be for us alone: what we started would go on, over engines that are gone.
+    signal,
   })
-  // A signal may be for us alone: what we started would go on, over engines that are gone.
-  const endChild = () => child.kill()
-  process.once('exit', endChild)
   const timer = setTimeout(() => {
     process.stderr.write(`${tier}: still running after ${TIER_LIMIT_MS / 60_000} minutes, ended\n`)
     child.kill('SIGKILL')
@@ -98,7 +112,6 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
     child.once('exit', resolve)
   })
   clearTimeout(timer)
-  process.off('exit', endChild)
   const report = await readFile(output, 'utf8').then(
     (text) => JSON.parse(text) as VitestReport,
     () => null,
@@ -107,5 +120,4 @@ async function runTier(tier: Tier, output: string, environment: Record<string, s
   return countResults(report, code)
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 process.exit(await main(process.argv.slice(2)))

@@ -1,5 +1,5 @@
 import { DescribeKeyCommand, KMSClient, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { destroySecrets, secretsRemaining } from '../../postgres/destroy-secrets.ts'
 import { shardOf } from '../../postgres/key-shard.ts'
 import { openKeyring } from '../../postgres/keyring.ts'
@@ -8,9 +8,15 @@ import { createKeyringStage, type KeyringStage } from '../keyring-stage.ts'
 import { type LocalKms, startLocalKms } from '../local-kms.ts'
 
 // The SDK finds credentials where it always does; a local KMS takes any.
-Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+beforeAll(() => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
+})
 const kms: LocalKms | undefined = await startLocalKms()
-afterAll(() => kms?.stop())
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await kms?.stop()
+})
 
 const REGION = 'eu-central-1'
 const WEEK_MS = PENDING_DAYS * 86_400_000

@@ -76,6 +76,7 @@ export async function consumeEvents(deps: ConsumeDeps): Promise<EventConsumer> {
     if (assigned.length > 0) consumer.pause([{ topic, partitions: assigned }])
     session?.end()
     fetches.reset()
+    cutClock.reset()
     const sessionDeps = {
       ...deps,
       onCrash: fail,
@@ -152,8 +153,8 @@ function createBatchReceiver(deps: {
     }
     const { offset } = messages.at(-1)!
     payload.resolveOffset(offset)
-    const isCaughtUp = Number(offset) + 1 >= Number(highWatermark)
-    const restMs = isCaughtUp ? deps.cutClock.restMs(performance.now()) : 0
+    deps.cutClock.fetched(partition, Number(offset) + 1, Number(highWatermark))
+    const restMs = deps.cutClock.restMs(performance.now())
     if (restMs > 0) await sleep(restMs)
     else await deps.pauseAWhile()
     const stillOurs = () => session.isCurrent() && payload.isRunning()

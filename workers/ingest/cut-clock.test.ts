@@ -20,6 +20,18 @@ describe('how long the next fetch may wait', () => {
     clock.forget(0)
     expect(clock.restMs(1_100)).toBe(REST_MS)
   })
+  test('not at all while a partition is behind, be it another lane’s', () => {
+    const clock = createCutClock()
+    clock.began(0, 1_000)
+    clock.fetched(0, 500, 500)
+    clock.fetched(4, 200, 900)
+    expect(clock.restMs(1_000)).toBe(0)
+    clock.fetched(4, 900, 900)
+    expect(clock.restMs(1_000)).toBe(REST_MS)
+    clock.fetched(4, 1_000, 1_001)
+    clock.reset()
+    expect(clock.restMs(1_000)).toBe(REST_MS)
+  })
   test('not at all while a lane has had nothing to cut, or has not cut yet', () => {
     const clock = createCutClock()
     clock.began(0, 5_000)

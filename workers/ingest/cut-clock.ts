@@ -1,21 +1,35 @@
 import { CUT_INTERVAL_MS, FETCH_LEAD_MS } from './limits.ts'
 
-/** When lanes cut next; moments by performance.now(). */
+/** When lanes cut next, and so how long fetches may wait; moments by performance.now(). */
 export interface CutClock {
   /** The lane begins a round. */
   began(lane: number, now: number): void
   /** The lane is another member's. */
   forget(lane: number): void
+  /** A batch of a partition was buffered. @param next offset behind its last record @param head where the partition ended when it was fetched */
+  fetched(partition: number, next: number, head: number): void
+  /** Partitions belong to a new session. */
+  reset(): void
   /** Milliseconds for which no lane needs more records than it has; 0 or less: fetch at once. */
   restMs(now: number): number
 }
 
-/** An idle lane cuts as soon as records come, so as long as there is one nothing may wait. */
+/**
+ * An idle lane cuts as soon as records come, so while there is one nothing may wait. Nor while any partition is behind: who waits
+ * keeps all partitions of its broker waiting.
+ */
 export function createCutClock(): CutClock {
   const begun = new Map<number, number>()
+  const behind = new Set<number>()
   return {
     began: (lane, now) => void begun.set(lane, now),
     forget: (lane) => void begun.delete(lane),
-    restMs: (now) => Math.min(now, ...begun.values()) + CUT_INTERVAL_MS - FETCH_LEAD_MS - now,
+    fetched(partition, next, head) {
+      if (next < head) behind.add(partition)
+      else behind.delete(partition)
+    },
+    reset: () => behind.clear(),
+    restMs: (now) =>
+      behind.size > 0 ? 0 : Math.min(now, ...begun.values()) + CUT_INTERVAL_MS - FETCH_LEAD_MS - now,
   }
 }
