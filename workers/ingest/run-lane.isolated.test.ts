@@ -9,7 +9,7 @@ vi.mock('./limits.ts', async (original) => ({
   RETRY_FIRST_MS: 1,
   CUT_INTERVAL_MS: 10,
   CUT_LARGE_ROWS: 30,
-  INSERT_DEADLINE_MS: 60,
+  INSERT_DEADLINE_MS: 300,
 }))
 
 type Fake = ReturnType<typeof createFakeLane>
