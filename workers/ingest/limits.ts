@@ -16,7 +16,7 @@ export const FETCH_MAX_WAIT_MS = 40
 
 /**
  * Of what is caught up, the next fetch is sent this long before the lane's next cut: time for one that is full at once and for one
- * that waits. Fetching all the while brought each cut nothing sooner, and cost ingest and broker a third of their CPU.
+ * that waits. Fetching all the while brought each cut nothing sooner, and cost the broker a third of its CPU, ingest a fifth.
  */
 export const FETCH_LEAD_MS = 60
 
