@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import { build, SCRIPTS } from './build.mjs'
@@ -145,4 +147,28 @@ test('every script that package.json, the platform or code of ours runs is built
   )
   expect(run.length).toBeGreaterThan(20)
   expect(SCRIPTS).toEqual(expect.arrayContaining([...run, ...Object.values(PROCESS_SCRIPTS)]))
+})
+
+test('no process of ours loads a package of development at its start', async () => {
+  const { dependencies } = JSON.parse(await readFile(join(PROJECT_ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const { inputs } = buildSync({
+    ...{ absWorkingDir: PROJECT_ROOT, entryPoints: Object.values(PROCESS_SCRIPTS), outdir: 'dist' },
+    ...{ bundle: true, write: false, metafile: true, platform: 'node', format: 'esm', packages: 'external' },
+  }).metafile
+  const loaded = new Set<string>()
+  const walked = new Set<string>()
+  const walk = (source: string) => {
+    if (walked.has(source)) return
+    walked.add(source)
+    for (const { path, kind, external } of inputs[source]!.imports) {
+      if (kind === 'dynamic-import') continue
+      if (!external) walk(path)
+      else if (!isBuiltin(path)) loaded.add(path.split('/', path.startsWith('@') ? 2 : 1).join('/'))
+    }
+  }
+  Object.values(PROCESS_SCRIPTS).forEach(walk)
+  expect(loaded).toContain('zod')
+  expect([...loaded].filter((name) => !(name in dependencies))).toEqual([])
 })
