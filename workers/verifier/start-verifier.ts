@@ -45,11 +45,14 @@ export async function openVerifier(
   const { verifier } = config
   const keys = await openSigningKeys(verifier.folder, config.log.origin)
   await writeKeyFile(verifier.folder, keys, await readRetired(verifier.folder))
-  const own = { ...config, clickhouse: { ...config.clickhouse, url: verifier.clickhouseUrl } }
+  const own = {
+    clickhouse: { ...config.clickhouse, url: verifier.clickhouseUrl },
+    s3: verifier.s3,
+  }
   const postgres = createPostgres(verifier.postgresUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
   const keyringDatabase = createPostgres(verifier.keyringUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
   const clickhouse = createClickHouse(own, { requestTimeoutMs: QUERY_TIMEOUT_MS })
-  const s3 = createS3(config)
+  const s3 = createS3(own)
   const provider = await openKeyProvider(config)
   const admin = createKafka(config, logger, 'ebb-verifier').admin()
   await admin.connect()
