@@ -152,6 +152,7 @@ export interface Config {
     keyringUrl: string
     clickhouseUrl: string
     s3: Config['s3']
+    /** What bucket policies call it; '' leaves policies as they are. */
     s3Principal: string
     /** undefined: where AWS's SDK finds them. */
     aws: { accessKeyId: string; secretAccessKey: string } | undefined
