@@ -60,7 +60,7 @@ function defineRetireKey(log: Command): void {
       const { config } = await readPlatformConfig()
       const { verifier } = config
       const postgres = createPostgres(verifier.postgresUrl, { timeoutMs: 30_000 })
-      const s3 = createS3(config)
+      const s3 = createS3(verifier)
       const logger = createLogger('ebb', 'warn')
       const issuer = { origin: config.log.origin, issuer: config.log.issuer, now: Date.now }
       const writer = createLogWriter({

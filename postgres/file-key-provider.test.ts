@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createFileKeyProvider } from './file-key-provider.ts'
+import { createFileKeyProvider, createFileKeyReader } from './file-key-provider.ts'
 import { seal } from './seal.ts'
 
 let folder: string
@@ -150,6 +150,35 @@ test('A key file of before, with one master key, is taken over, and the master i
   const provider = await createFileKeyProvider(path)
   expect(await provider.unwrap(`master-${id}`, wrapped, 'shard 1')).toEqual(KEY)
   expect(JSON.parse(await readFile(path, 'utf8')).version).toBe(2)
+})
+
+test('A reader sees each change, and makes, changes and locks nothing', async () => {
+  const reader = await createFileKeyReader(path)
+  await expect(reader.listKeys()).rejects.toMatchObject({ code: 'key_file_unreadable' })
+  await expect(readdir(folder)).resolves.toEqual([])
+
+  const provider = await createFileKeyProvider(path)
+  for (const name of ['a', 'b']) await provider.createKey(name)
+  const wrapped = await provider.wrap('a', KEY, 'shard 1')
+  const standing = async () => [await readdir(join(folder, 'home')), await readFile(path, 'utf8')]
+  const before = await standing()
+  expect(await reader.unwrap('a', wrapped, 'shard 1')).toEqual(KEY)
+  expect(await (await createFileKeyReader(path)).listKeys()).toHaveLength(2)
+  expect(await standing()).toEqual(before)
+
+  await provider.destroyKey('a')
+  await expect(reader.unwrap('a', wrapped, 'shard 1')).rejects.toMatchObject({ code: 'key_missing' })
+  expect(await reader.listKeys()).toEqual([{ name: 'b', goneByMs: null }])
+})
+
+test('A reader leaves a file of before as it is', async () => {
+  const id = randomUUID()
+  const text = JSON.stringify({ version: 1, current: id, keys: { [id]: KEY.toString('base64') } })
+  await mkdir(join(folder, 'home'))
+  await writeFile(path, text, { mode: 0o600 })
+  const reader = await createFileKeyReader(path)
+  expect(await reader.listKeys()).toEqual([{ name: `master-${id}`, goneByMs: null }])
+  expect(await readFile(path, 'utf8')).toBe(text)
 })
 
 test('A file that others may read is refused, also when it is opened to them later', async () => {

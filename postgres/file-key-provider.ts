@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 import { withFileLock } from './file-lock.ts'
 import { type ReadKeyFile, readKeyFile, replaceKeyFile, sweepKeyFiles } from './key-file.ts'
-import type { KeyProvider } from './key-provider.ts'
+import type { KeyProvider, KeyReader } from './key-provider.ts'
 import { seal, unseal } from './seal.ts'
 
 /** What a change does to the keys; false says that there was nothing to do. */
@@ -17,44 +17,73 @@ type Change = (keys: Map<string, Buffer>) => boolean
  * @throws EbbError `key_file_exposed` (others may read it), `key_file_unreadable`, `key_file_invalid`, `key_file_busy`
  */
 export async function createFileKeyProvider(path: string): Promise<KeyProvider> {
+  const file = await followKeyFile(path)
+  const change = createChanger(path)
+  if (!file.isCurrent()) await change(() => !file.isCurrent())
+  return {
+    ...readerOf(file),
+    createKey: (name) => change((all) => !all.has(name) && Boolean(all.set(name, randomBytes(32)))),
+    async wrap(name, key, context) {
+      return seal(await file.find(name), key, Buffer.from(context))
+    },
+    async destroyKey(name) {
+      await change((all) => all.delete(name))
+      return { goneByMs: Date.now() }
+    },
+  }
+}
+
+/**
+ * Only reads that file, and takes no lock: the right to read it is enough. One that nobody has made yet is `key_file_unreadable`
+ * when a key is asked for. @throws EbbError `key_file_exposed`, `key_file_unreadable`, `key_file_invalid`
+ */
+export async function createFileKeyReader(path: string): Promise<KeyReader> {
+  return readerOf(await followKeyFile(path))
+}
+
+interface FollowedFile {
+  /** false: there was none, or one of an older version, when it was last read. */
+  isCurrent(): boolean
+  keys(): Promise<Map<string, Buffer>>
+  /** @throws EbbError `key_missing` */
+  find(name: string): Promise<Buffer>
+}
+
+async function followKeyFile(path: string): Promise<FollowedFile> {
   let read = await load(path)
   let seen = await stamp(path)
-  const change = createChanger(path)
   const keys = async (): Promise<Map<string, Buffer>> => {
     const now = await stamp(path)
     if (now !== seen) {
       read = await load(path)
       seen = now
     }
-    if (!read) throw new EbbError('key_file_unreadable', `${path} is gone`)
+    if (!read) throw new EbbError('key_file_unreadable', `${path} is not there`)
     return read.keys
   }
-  const find = async (name: string): Promise<Buffer> => {
-    const key = (await keys()).get(name)
-    if (!key) throw new EbbError('key_missing', `${path} holds no key ${name}`)
-    return key
-  }
-  if (!read?.current) await change(() => !read?.current)
-
   return {
-    createKey: (name) => change((all) => !all.has(name) && Boolean(all.set(name, randomBytes(32)))),
-    async wrap(name, key, context) {
-      return seal(await find(name), key, Buffer.from(context))
+    isCurrent: () => read?.current === true,
+    keys,
+    async find(name) {
+      const key = (await keys()).get(name)
+      if (!key) throw new EbbError('key_missing', `${path} holds no key ${name}`)
+      return key
     },
+  }
+}
+
+function readerOf(file: FollowedFile): KeyReader {
+  return {
     async unwrap(name, wrapped, context) {
-      const key = await find(name)
+      const key = await file.find(name)
       try {
         return unseal(key, wrapped, Buffer.from(context))
       } catch (cause) {
         throw new EbbError('key_unwrap_failed', `${context} does not unwrap`, { cause })
       }
     },
-    async destroyKey(name) {
-      await change((all) => all.delete(name))
-      return { goneByMs: Date.now() }
-    },
     async listKeys() {
-      return [...(await keys()).keys()].map((name) => ({ name, goneByMs: null }))
+      return [...(await file.keys()).keys()].map((name) => ({ name, goneByMs: null }))
     },
   }
 }

@@ -35,3 +35,6 @@ export interface KeyProvider {
   /** All keys, also those that are destroyed and can still be recalled. */
   listKeys(): Promise<ListedKey[]>
 }
+
+/** What the verifier may ask of one: it makes, wraps and destroys nothing. */
+export type KeyReader = Pick<KeyProvider, 'unwrap' | 'listKeys'>

@@ -19,6 +19,8 @@ export interface KmsOptions {
   endpoint: string
   /** Put before every alias, so that installations share an account. */
   aliasPrefix: string
+  /** Default: where AWS's SDK finds them. */
+  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined
 }
 
 /** The shortest that KMS allows. Until it is over an administrator can call the key back, so it is a horizon of erasure. */
@@ -29,11 +31,11 @@ const DAY_MS = 86_400_000
 /**
  * Wrapping keys in AWS KMS, one for each name, found by its alias. Destroying schedules the key's deletion: KMS refuses
  * all use of it at once, and destroys it at the end of the waiting period. The key's alias moves below `destroyed/`,
- * so that it can be listed until it is gone. Credentials come from where AWS's SDK finds them.
+ * so that it can be listed until it is gone.
  */
 export function createKmsKeyProvider(options: KmsOptions): KeyProvider {
-  const { region, endpoint } = options
-  const kms = new KMSClient({ region, ...(endpoint && { endpoint }) })
+  const { region, endpoint, credentials } = options
+  const kms = new KMSClient({ region, ...(endpoint && { endpoint }), ...(credentials && { credentials }) })
   const alive = `alias/${options.aliasPrefix}`
   const destroyed = `alias/${options.aliasPrefix}destroyed/`
   const describe = (alias: string) => describeKey(kms, alias)

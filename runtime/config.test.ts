@@ -30,6 +30,30 @@ describe('the configuration', () => {
     expect(read).not.toThrow(/secret/)
   })
 
+  it("takes the verifier's own credentials for the verifier, and everyone's where it has none", () => {
+    const everyones = { EBB_S3_ACCESS_KEY: 'all', EBB_S3_SECRET_KEY: 'of all' }
+    const own = {
+      EBB_VERIFIER_S3_ACCESS_KEY: 'own',
+      EBB_VERIFIER_S3_SECRET_KEY: 'own secret',
+      EBB_VERIFIER_AWS_ACCESS_KEY_ID: 'id',
+      EBB_VERIFIER_AWS_SECRET_ACCESS_KEY: 'id secret',
+    }
+    const { s3, verifier } = readConfig({ ...everyones, ...own })
+    expect(s3).toMatchObject({ accessKey: 'all', secretKey: 'of all' })
+    expect(verifier.s3).toEqual({ ...s3, accessKey: 'own', secretKey: 'own secret' })
+    expect(verifier.aws).toEqual({ accessKeyId: 'id', secretAccessKey: 'id secret' })
+    const { verifier: without } = readConfig(everyones)
+    expect(without.s3).toEqual(s3)
+    expect(without.aws).toBeUndefined()
+  })
+
+  it('does not mix half of a pair with half of another', () => {
+    expect(() => readConfig({ EBB_VERIFIER_S3_ACCESS_KEY: 'own' })).toThrow(/EBB_VERIFIER_S3_SECRET_KEY/)
+    expect(() => readConfig({ EBB_VERIFIER_AWS_SECRET_ACCESS_KEY: 'own' })).toThrow(
+      /EBB_VERIFIER_AWS_ACCESS_KEY_ID/,
+    )
+  })
+
   it('gives the analysts a database of their own beside each', () => {
     expect(readConfig({}).clickhouse.biDatabase).toBe('bi')
     expect(readConfig({ EBB_CLICKHOUSE_DATABASE: 'stage' }).clickhouse.biDatabase).toBe('bi_stage')

@@ -71,6 +71,13 @@ const Environment = z.object({
   EBB_VERIFIER_POSTGRES_URL: z.string().default(''),
   EBB_VERIFIER_KEYRING_URL: z.string().default(''),
   EBB_VERIFIER_CLICKHOUSE_URL: z.string().default(''),
+  EBB_VERIFIER_S3_ACCESS_KEY: z.string().default(''),
+  EBB_VERIFIER_S3_SECRET_KEY: z.string().default(''),
+  /** For AWS KMS; default: where AWS's SDK finds them. */
+  EBB_VERIFIER_AWS_ACCESS_KEY_ID: z.string().default(''),
+  EBB_VERIFIER_AWS_SECRET_ACCESS_KEY: z.string().default(''),
+  /** What a bucket policy calls the verifier; then migrations write the buckets' policies. '' leaves policies as they are. */
+  EBB_VERIFIER_S3_PRINCIPAL: z.string().default(''),
   /** Folder of the verifier's signing keys (0700). Default: `<EBB_HOME>/verifier`. */
   EBB_VERIFIER_FOLDER: z.string().default(''),
   /** Name of the transparency log, as in its checkpoints. */
@@ -96,6 +103,19 @@ const Environment = z.object({
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,30}$/)
     .default('ebb-'),
+})
+
+/** Half of one, with everyone's other half, would be refused by the server with no word of the reason. */
+const PAIRS = [
+  ['EBB_VERIFIER_S3_ACCESS_KEY', 'EBB_VERIFIER_S3_SECRET_KEY'],
+  ['EBB_VERIFIER_AWS_ACCESS_KEY_ID', 'EBB_VERIFIER_AWS_SECRET_ACCESS_KEY'],
+] as const
+
+const Checked = Environment.superRefine((env, context) => {
+  for (const [one, other] of PAIRS) {
+    if (Boolean(env[one]) === Boolean(env[other])) continue
+    context.addIssue({ code: 'custom', path: [env[one] ? other : one], message: 'half of a pair is missing' })
+  }
 })
 
 export interface Config {
@@ -131,6 +151,11 @@ export interface Config {
     postgresUrl: string
     keyringUrl: string
     clickhouseUrl: string
+    s3: Config['s3']
+    /** What bucket policies call it; '' leaves policies as they are. */
+    s3Principal: string
+    /** undefined: where AWS's SDK finds them. */
+    aws: { accessKeyId: string; secretAccessKey: string } | undefined
     folder: string
     taskQueue: string
   }
@@ -152,13 +177,19 @@ export interface Config {
  * @throws EbbError `bad_config`, naming each key that is wrong (never its value).
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
-  const parsed = Environment.safeParse(environment)
+  const parsed = Checked.safeParse(environment)
   if (!parsed.success) {
     const keys = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
     throw new EbbError('bad_config', `environment: ${keys.join('; ')}`)
   }
   const env = parsed.data
   const home = resolve(env.EBB_HOME)
+  const s3 = {
+    endpoint: env.EBB_S3_ENDPOINT,
+    accessKey: env.EBB_S3_ACCESS_KEY,
+    secretKey: env.EBB_S3_SECRET_KEY,
+    bucketPrefix: env.EBB_BUCKET_PREFIX,
+  }
   return {
     home,
     logLevel: env.EBB_LOG_LEVEL,
@@ -178,12 +209,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       taskQueue: env.EBB_TEMPORAL_TASK_QUEUE,
       uiUrl: env.EBB_TEMPORAL_UI_URL,
     },
-    s3: {
-      endpoint: env.EBB_S3_ENDPOINT,
-      accessKey: env.EBB_S3_ACCESS_KEY,
-      secretKey: env.EBB_S3_SECRET_KEY,
-      bucketPrefix: env.EBB_BUCKET_PREFIX,
-    },
+    s3,
     gateway: { host: env.EBB_GATEWAY_HOST, port: env.EBB_GATEWAY_PORT },
     privacy: {
       graceMs: env.EBB_ERASE_GRACE_S * 1_000,
@@ -199,6 +225,18 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       postgresUrl: env.EBB_VERIFIER_POSTGRES_URL || env.EBB_POSTGRES_URL,
       keyringUrl: env.EBB_VERIFIER_KEYRING_URL || env.EBB_KEYRING_URL,
       clickhouseUrl: env.EBB_VERIFIER_CLICKHOUSE_URL || env.EBB_CLICKHOUSE_URL,
+      s3: {
+        ...s3,
+        accessKey: env.EBB_VERIFIER_S3_ACCESS_KEY || s3.accessKey,
+        secretKey: env.EBB_VERIFIER_S3_SECRET_KEY || s3.secretKey,
+      },
+      s3Principal: env.EBB_VERIFIER_S3_PRINCIPAL,
+      aws: env.EBB_VERIFIER_AWS_ACCESS_KEY_ID
+        ? {
+            accessKeyId: env.EBB_VERIFIER_AWS_ACCESS_KEY_ID,
+            secretAccessKey: env.EBB_VERIFIER_AWS_SECRET_ACCESS_KEY,
+          }
+        : undefined,
       folder: resolve(env.EBB_VERIFIER_FOLDER || resolve(home, 'verifier')),
       taskQueue: `${env.EBB_TEMPORAL_TASK_QUEUE}-verifier`,
     },

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { VERIFIER_CREDENTIALS } from '../runtime/verifier-credentials.ts'
 import { serverProperties } from './kafka.ts'
 import { PROCESS_SCRIPTS, type ProcessKind, withOwnCredentials } from './own-processes.ts'
 
@@ -9,6 +10,7 @@ const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf
 interface Service {
   environment: Record<string, string | number>
   volumes?: string[]
+  command?: string[]
 }
 const { services } = parse(read('../docker-compose.yml'), { merge: true }) as {
   services: Record<string, Service>
@@ -44,25 +46,35 @@ describe('the real ClickHouse of docker-compose.yml', () => {
 })
 
 describe('the verifier', () => {
-  const urls = ['POSTGRES', 'KEYRING', 'CLICKHOUSE'] as const
+  const pairs = Object.entries(VERIFIER_CREDENTIALS)
+  const ofStores = pairs.filter(([key]) => key.startsWith('EBB_'))
 
-  test('has URLs of its own for Postgres, keyring and ClickHouse, and not the erasers’ (S3 keys and key file it shares)', () => {
+  test('has credentials of its own for every store, and not the erasers’ (the key file it shares)', () => {
     const { environment } = services.verifier!
-    for (const name of urls) {
-      const own = new URL(String(environment[`EBB_VERIFIER_${name}_URL`]))
-      expect(own.username, name).toBe('ebb_verifier')
-      expect(environment[`EBB_${name}_URL`], name).toBe(own.href.replace(/\/$/, ''))
+    for (const [key, own] of ofStores) {
+      expect(environment[key], key).toBe(environment[own])
+      expect(environment[key], key).not.toBe(services['temporal-worker']?.environment[key])
+      if (key.endsWith('_URL')) expect(new URL(String(environment[own])).username, key).toBe('ebb_verifier')
     }
     expect(Object.values(environment).join('\n')).not.toContain('//ebb:')
-    for (const key of ['EBB_S3_ACCESS_KEY', 'EBB_S3_SECRET_KEY'])
-      expect(environment[key], key).toBe(services['temporal-worker']?.environment[key])
     expect(services.verifier?.volumes).toEqual(services['temporal-worker']?.volumes)
+  })
+
+  test('has the one account of object storage, which migrations let into the buckets', () => {
+    const { accessAccounts } = JSON.parse(read('s3-accounts.json'))
+    const { EBB_S3_ACCESS_KEY: access, EBB_S3_SECRET_KEY: secret } = services.verifier!.environment
+    expect(accessAccounts).toEqual({ [String(access)]: { access, secret, role: 'user' } })
+    expect(services.migrate?.environment.EBB_VERIFIER_S3_PRINCIPAL).toBe(access)
+    const mount = services.s3?.volumes?.find((volume) => volume.startsWith('./services/s3-accounts.json:'))
+    const folder = services.s3?.command?.[services.s3.command.indexOf('--iam-dir') + 1]
+    expect(mount).toBe(`./services/s3-accounts.json:${folder}/users.json:ro`)
   })
 
   test('shares them with nobody but the migration that makes its user', () => {
     for (const [name, { environment }] of Object.entries(services)) {
-      const known = urls.filter((url) => `EBB_VERIFIER_${url}_URL` in environment)
-      if (name !== 'verifier') expect(known, name).toEqual(name === 'migrate' ? ['CLICKHOUSE'] : [])
+      const known = pairs.map(([, own]) => own).filter((own) => own in environment)
+      if (name !== 'verifier')
+        expect(known, name).toEqual(name === 'migrate' ? ['EBB_VERIFIER_CLICKHOUSE_URL'] : [])
     }
     const urlOf = (name: string) => services[name]?.environment.EBB_VERIFIER_CLICKHOUSE_URL
     expect(urlOf('migrate')).toBe(urlOf('verifier'))
@@ -73,18 +85,26 @@ describe('the verifier', () => {
     expect(improvements.enable_read_write_grants).toBe(true)
   })
 
-  test('started by `ebb up` has its own URLs in place of the erasers’, and is alone in having them', () => {
+  test('started by `ebb up` has its own credentials in place of the erasers’, and is alone in having them', () => {
     const given = Object.fromEntries(
-      urls.flatMap((name) => [
-        [`EBB_${name}_URL`, `x://eraser-${name}`],
-        [`EBB_VERIFIER_${name}_URL`, `x://verifier-${name}`],
+      pairs.flatMap(([key, own]) => [
+        [key, `eraser's ${key}`],
+        [own, `verifier's ${key}`],
       ]),
     )
     for (const kind of Object.keys(PROCESS_SCRIPTS) as ProcessKind[]) {
-      const text = Object.values(withOwnCredentials(kind, given)).join(' ')
-      expect(text.includes('x://eraser'), kind).toBe(kind !== 'verifier')
-      expect(text.includes('x://verifier'), kind).toBe(kind === 'verifier')
+      const has = withOwnCredentials(kind, given)
+      const whose = kind === 'verifier' ? "verifier's" : "eraser's"
+      for (const [key, own] of pairs) {
+        expect(has[key], kind).toBe(`${whose} ${key}`)
+        expect(own in has, kind).toBe(kind === 'verifier')
+      }
     }
+  })
+
+  test('started by `ebb up` keeps everyone’s where it has none of its own', () => {
+    const { EBB_S3_ACCESS_KEY } = withOwnCredentials('verifier', { EBB_S3_ACCESS_KEY: "eraser's" })
+    expect(EBB_S3_ACCESS_KEY).toBe("eraser's")
   })
 })
 

@@ -1,6 +1,6 @@
 import { EbbError } from '../runtime/errors.ts'
 import { builtScript, PROJECT_ROOT } from '../runtime/project-root.ts'
-import { VERIFIER_URLS, withoutVerifierUrls } from '../runtime/verifier-urls.ts'
+import { VERIFIER_CREDENTIALS, withoutVerifierCredentials } from '../runtime/verifier-credentials.ts'
 import { ENGINE_NAMES } from './engine.ts'
 import type { PortReservations } from './reserve-port.ts'
 import { type SupervisedProcess, superviseProcess } from './supervise-process.ts'
@@ -77,17 +77,17 @@ export function createOwnProcesses(deps: {
 }
 
 /**
- * The verifier's URLs reach the verifier alone, in place of everyone's: who looks whether rows are gone cannot make them go from
- * Postgres, keyring and ClickHouse, and who erases cannot come there in its name. Where a URL of its own is not given it keeps
- * everyone's, and warns of it at its start. S3 keys and the key file it always shares with the erasers.
+ * The verifier's credentials reach the verifier alone, in place of everyone's: who looks whether something is gone cannot make it
+ * go from Postgres, keyring, ClickHouse, object storage or a KMS, and who erases cannot come there in its name. Where one of its own
+ * is not given it keeps everyone's, and warns of it at its start. A key file it shares with the erasers, and only reads.
  */
 export function withOwnCredentials(
   kind: ProcessKind,
   environment: Record<string, string | undefined>,
 ): Record<string, string | undefined> {
-  if (kind !== 'verifier') return withoutVerifierUrls(environment)
+  if (kind !== 'verifier') return withoutVerifierCredentials(environment)
   const given = { ...environment }
-  for (const [key, own] of Object.entries(VERIFIER_URLS)) {
+  for (const [key, own] of Object.entries(VERIFIER_CREDENTIALS)) {
     if (given[own]) given[key] = given[own]
   }
   return given

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { VERIFIER_CREDENTIALS } from '../runtime/verifier-credentials.ts'
 import { createPlatformWriter, readPlatform } from './platform-file.ts'
 
 let home: string
@@ -30,10 +31,7 @@ test('a platform that has stopped leaves no record, also when a restart was bein
 })
 
 test('the record that every verb reads has none of the verifier’s credentials, and its folder', async () => {
-  const own = ['POSTGRES', 'KEYRING', 'CLICKHOUSE'].map((name) => [
-    `EBB_VERIFIER_${name}_URL`,
-    'x://verifier',
-  ])
+  const own = Object.values(VERIFIER_CREDENTIALS).map((key) => [key, 'x://verifier'])
   const others = { EBB_POSTGRES_URL: 'x://everyone', EBB_VERIFIER_FOLDER: '/verifier' }
   const environment = { ...others, ...Object.fromEntries(own) }
   await createPlatformWriter(home).write(() => ({ collectorUrl: '', environment, processes: [] }))

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { withoutVerifierUrls } from '../runtime/verifier-urls.ts'
+import { withoutVerifierCredentials } from '../runtime/verifier-credentials.ts'
 import { isAlive } from './process-table.ts'
 
 /** What a running platform says of itself in `<home>/run/platform.json`, for the other verbs of `ebb`. */
@@ -12,7 +12,7 @@ export const PlatformRecord = z.object({
   startedAt: z.number(),
   collectorUrl: z.string(),
   gatewayUrl: z.string().optional(),
-  /** EBB_* keys that reach every engine, without the verifier's URLs. Development credentials only. */
+  /** EBB_* keys that reach every engine, without the verifier's. Development credentials only. */
   environment: z.record(z.string(), z.string()),
   processes: z.array(
     z.object({
@@ -50,7 +50,7 @@ export function createPlatformWriter(home: string): PlatformWriter {
       enqueue(async () => {
         if (removed) return
         const parts = describe()
-        const environment = withoutVerifierUrls(parts.environment)
+        const environment = withoutVerifierCredentials(parts.environment)
         const record: PlatformRecord = { pid: process.pid, startedAt, ...parts, environment }
         await mkdir(dirname(path), { recursive: true })
         await writeFile(`${path}.part`, JSON.stringify(record, null, 2), { mode: 0o600 })

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { EbbError } from '../runtime/errors.ts'
+import { withoutVerifierCredentials } from '../runtime/verifier-credentials.ts'
 import { claimHome } from './claim-home.ts'
 import { startClickHouse } from './clickhouse.ts'
 import { ENGINE_NAMES, type EngineContext, type EngineName, type StartedEngine } from './engine.ts'
@@ -82,7 +83,7 @@ export async function startEngines(options: StartOptions): Promise<RunningEngine
     const startedAt = Date.now()
     const started = await STARTERS[name]({
       home,
-      environment: given,
+      environment: withoutVerifierCredentials(given),
       ...(options.fresh && { fresh: true }),
       ...(options.brief && { brief: true }),
       ports,

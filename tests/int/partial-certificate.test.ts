@@ -39,7 +39,7 @@ beforeAll(async () => {
   storage = await startS3Proxy(stage.config.s3.endpoint)
   world = await createErasureWorld(stage)
   const { deps } = world.verifier
-  deps.s3 = createS3({ s3: { ...stage.config.s3, endpoint: storage.endpoint } })
+  deps.s3 = createS3({ s3: { ...stage.config.verifier.s3, endpoint: storage.endpoint } })
   archive = deps.s3.nameOf('archive')
   folder = await mkdtemp(join(tmpdir(), 'ebb-partial-'))
 }, 300_000)

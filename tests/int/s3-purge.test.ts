@@ -121,7 +121,8 @@ test('a missing object is undefined, a server that is away is told apart', async
 test('buckets are made once and can go with all they hold', async () => {
   await ensureBuckets(stage.config)
   await litter('last')
-  const other = { s3: { ...stage.config.s3, bucketPrefix: `${stage.config.s3.bucketPrefix}x-` } }
+  const { s3, verifier } = stage.config
+  const other = { s3: { ...s3, bucketPrefix: `${s3.bucketPrefix}x-` }, verifier }
   await ensureBuckets(other)
   await dropBuckets(other)
 })

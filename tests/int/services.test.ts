@@ -94,19 +94,24 @@ describe('an engine that was killed', () => {
     await client.close()
   })
 
-  test('S3 comes back on the same port with its objects', async () => {
-    const s3 = new S3Client({
-      endpoint: config.s3.endpoint,
-      region: 'us-east-1',
-      forcePathStyle: true,
-      credentials: { accessKeyId: config.s3.accessKey, secretAccessKey: config.s3.secretKey },
-    })
+  test('S3 comes back on the same port with its objects and accounts', async () => {
+    const clientOf = ({ accessKey, secretKey }: Config['s3']) =>
+      new S3Client({
+        endpoint: config.s3.endpoint,
+        region: 'us-east-1',
+        forcePathStyle: true,
+        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+      })
+    const s3 = clientOf(config.s3)
     const object = { Bucket: 'kept', Key: 'a/b' }
     await s3.send(new CreateBucketCommand({ Bucket: 'kept' }))
     await s3.send(new PutObjectCommand({ ...object, Body: 'seven' }))
     await crash('s3')
     const found = await s3.send(new GetObjectCommand(object))
     expect(await found.Body?.transformToString()).toBe('seven')
+    await expect(clientOf(config.verifier.s3).send(new GetObjectCommand(object))).rejects.toMatchObject({
+      name: 'AccessDenied',
+    })
   })
 
   test('Temporal comes back on the same port with its namespace and typed search attributes', async () => {

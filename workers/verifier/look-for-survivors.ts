@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
-import type { KeyProvider } from '../../postgres/key-provider.ts'
+import type { KeyReader } from '../../postgres/key-provider.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { S3 } from '../../s3/client.ts'
 import type { Survivors } from '../../schemas/erasure.ts'
@@ -15,7 +15,7 @@ import type { KeyringReader } from './read-keyring.ts'
 
 export interface LookDeps extends KafkaLook {
   keyring: KeyringReader
-  provider: KeyProvider
+  provider: KeyReader
   clickhouse: ClickHouseClient
   /** Name of ClickHouse's collection for the archive's bucket. */
   collection: string

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { KeyProvider } from '../../postgres/key-provider.ts'
+import type { KeyReader } from '../../postgres/key-provider.ts'
 import { createFindings, soughtOf } from './findings.ts'
 import { lookIntoKeyring } from './look-into-keyring.ts'
 import type { OpenRequest } from './observation.ts'
@@ -27,7 +27,7 @@ async function find(requests: OpenRequest[], looks: string[][], patienceMs: numb
         .map(([shard, keyVersion]) => ({ shard: shard!, keyVersion: keyVersion!, providerKey: 'p' }))
         .filter(({ shard }) => shards.includes(shard)),
   } as Partial<KeyringReader> as KeyringReader
-  const provider = { listKeys: async () => [] } as Partial<KeyProvider> as KeyProvider
+  const provider = { listKeys: async () => [] } as Partial<KeyReader> as KeyReader
   const sought = requests.map(soughtOf)
   const findings = createFindings(sought)
   await lookIntoKeyring({ keyring, provider, patienceMs }, requests, sought, findings)

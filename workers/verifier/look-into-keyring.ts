@@ -1,4 +1,4 @@
-import type { KeyProvider } from '../../postgres/key-provider.ts'
+import type { KeyReader } from '../../postgres/key-provider.ts'
 import { parseProviderKeyName } from '../../postgres/key-shard.ts'
 import { type Findings, type Sought, waitForEach } from './findings.ts'
 import type { OpenRequest } from './observation.ts'
@@ -13,7 +13,7 @@ const ROTATION_MS = 45_000
  * provider's keys of those versions. A row that was deleted while its shard's key lives on is found by the last two.
  */
 export async function lookIntoKeyring(
-  deps: { keyring: KeyringReader; provider: KeyProvider; patienceMs?: number },
+  deps: { keyring: KeyringReader; provider: KeyReader; patienceMs?: number },
   requests: readonly OpenRequest[],
   sought: readonly Sought[],
   findings: Findings,
@@ -27,7 +27,7 @@ export async function lookIntoKeyring(
 
 /** How many versions, that sealed a secret of the request when it was seen last or are older than the newest, are there. */
 async function livingVersions(
-  { keyring, provider }: { keyring: KeyringReader; provider: KeyProvider },
+  { keyring, provider }: { keyring: KeyringReader; provider: KeyReader },
   requests: readonly OpenRequest[],
 ): Promise<Map<string, number>> {
   const shards = [

@@ -2,7 +2,7 @@ import { readConfig } from '../../runtime/config.ts'
 import { createLogger } from '../../runtime/logger.ts'
 import { createMetrics, serveMetrics } from '../../runtime/metrics.ts'
 import { onShutdown } from '../../runtime/shutdown.ts'
-import { missingVerifierUrls } from '../../runtime/verifier-urls.ts'
+import { missingVerifierCredentials } from '../../runtime/verifier-credentials.ts'
 import { startVerifier } from './start-verifier.ts'
 
 // The reader that is not the eraser: its own process, queue, credentials, closure and queries. It alone signs.
@@ -16,9 +16,9 @@ function crash(error: unknown): void {
   process.exit(1)
 }
 
-const missing = missingVerifierUrls(process.env)
+const missing = missingVerifierCredentials(process.env)
 if (missing.length > 0) {
-  logger.warn({ missing }, 'without these URLs the verifier works with the rights of those who erase')
+  logger.warn({ missing }, 'without these the verifier works with the rights of those who erase')
 }
 const worker = await startVerifier(config, logger, crash)
 const server = await serveMetrics(metrics, config.metricsPort, worker.healthy)

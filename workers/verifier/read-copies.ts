@@ -1,6 +1,6 @@
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3'
 import { type Postgres, PostgresRefusal } from '../../postgres/client.ts'
-import type { KeyProvider } from '../../postgres/key-provider.ts'
+import type { KeyReader } from '../../postgres/key-provider.ts'
 import type { S3 } from '../../s3/client.ts'
 import { groupLooks } from './group-looks.ts'
 
@@ -24,7 +24,7 @@ const REST_MS = 1_000
 export function createReadCopies(deps: {
   postgres: Postgres
   s3: S3
-  provider: KeyProvider
+  provider: KeyReader
 }): () => Promise<Copies> {
   const ask = groupLooks<null, Copies>(REST_MS, async (questions) => {
     const copies = await readCopies(deps)
@@ -40,7 +40,7 @@ async function readCopies({
 }: {
   postgres: Postgres
   s3: S3
-  provider: KeyProvider
+  provider: KeyReader
 }): Promise<Copies> {
   const [objects, segments, keys] = await Promise.all([
     listBackupVersions(s3),

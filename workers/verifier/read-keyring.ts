@@ -1,5 +1,5 @@
 import type { Postgres } from '../../postgres/client.ts'
-import type { KeyProvider } from '../../postgres/key-provider.ts'
+import type { KeyReader } from '../../postgres/key-provider.ts'
 import { APP_SHARD, appContext, shardContext, subjectContext } from '../../postgres/key-shard.ts'
 import { unseal } from '../../postgres/seal.ts'
 import { EbbError } from '../../runtime/errors.ts'
@@ -41,7 +41,7 @@ const OPENED = `s.shard, s.key_version, s.wrapped, k.provider_key, k.wrapped AS 
 /** A rotation between our two looks is met by looking again. */
 const TRIES = 4
 
-export function createKeyringReader(postgres: Postgres, provider: KeyProvider): KeyringReader {
+export function createKeyringReader(postgres: Postgres, provider: KeyReader): KeyringReader {
   async function open(row: Row, context: Buffer, keys: Map<string, Promise<Buffer>>): Promise<Buffer> {
     let key = keys.get(row.provider_key)
     if (!key) {

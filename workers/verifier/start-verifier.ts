@@ -7,7 +7,7 @@ import { s3Collection } from '../../clickhouse/s3-collections.ts'
 import { createKafka, prefixed } from '../../kafka/client.ts'
 import { fetchIngestProgress } from '../../kafka/read-ingest-progress.ts'
 import { createPostgres } from '../../postgres/client.ts'
-import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import { openKeyReader } from '../../postgres/open-key-provider.ts'
 import type { Config } from '../../runtime/config.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import { createS3 } from '../../s3/client.ts'
@@ -45,12 +45,15 @@ export async function openVerifier(
   const { verifier } = config
   const keys = await openSigningKeys(verifier.folder, config.log.origin)
   await writeKeyFile(verifier.folder, keys, await readRetired(verifier.folder))
-  const own = { ...config, clickhouse: { ...config.clickhouse, url: verifier.clickhouseUrl } }
+  const own = {
+    clickhouse: { ...config.clickhouse, url: verifier.clickhouseUrl },
+    s3: verifier.s3,
+  }
   const postgres = createPostgres(verifier.postgresUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
   const keyringDatabase = createPostgres(verifier.keyringUrl, { timeoutMs: STATEMENT_TIMEOUT_MS })
   const clickhouse = createClickHouse(own, { requestTimeoutMs: QUERY_TIMEOUT_MS })
-  const s3 = createS3(config)
-  const provider = await openKeyProvider(config)
+  const s3 = createS3(own)
+  const provider = await openKeyReader(config)
   const admin = createKafka(config, logger, 'ebb-verifier').admin()
   await admin.connect()
   const revocations = await followRevocations(config, logger, onCrash)
