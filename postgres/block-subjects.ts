@@ -1,5 +1,6 @@
 import { lockBlocks } from './block-lock.ts'
 import type { Postgres, TransactingPostgres } from './client.ts'
+import type { ContactSearch } from './contacts.ts'
 
 /** A subject of a closure. */
 export interface ClosureSubject {
@@ -8,10 +9,15 @@ export interface ClosureSubject {
   handle: Buffer
 }
 
-export interface BlockWish {
-  requestId: string
-  /** Handles that the request names, 32 bytes each; those that nobody bears have no subject to mark. */
+/** Whom a request names itself: from them on links are followed. */
+export interface ClosureStart {
+  /** 32 bytes each; those that nobody bears have no subject to mark. */
   handles: readonly Buffer[]
+  contacts: ContactSearch
+}
+
+export interface BlockWish extends ClosureStart {
+  requestId: string
 }
 
 interface SubjectRow {
@@ -29,7 +35,7 @@ type Within = Pick<Postgres, 'query'>
 export function blockSubjects(postgres: TransactingPostgres, wish: BlockWish): Promise<ClosureSubject[]> {
   return postgres.transaction(async (within) => {
     await lockBlocks(within)
-    const closure = await readClosure(within, wish.handles)
+    const closure = await readClosure(within, wish)
     await within.query(
       'create_blocks',
       `INSERT INTO subject_blocks (subject_id, request_id)
@@ -40,8 +46,14 @@ export function blockSubjects(postgres: TransactingPostgres, wish: BlockWish): P
   })
 }
 
-/** The closure as it is now: breadth first over asserted links, both ways, from the subjects of these handles. */
-export async function readClosure(within: Within, handles: readonly Buffer[]): Promise<ClosureSubject[]> {
+/**
+ * The closure as it is now: breadth first over asserted links, both ways, from the subjects of these handles and from those whose
+ * profile carries one of these contacts.
+ */
+export async function readClosure(
+  within: Within,
+  { handles, contacts }: ClosureStart,
+): Promise<ClosureSubject[]> {
   const closure = new Map<string, ClosureSubject>()
   const add = (rows: SubjectRow[]) => {
     for (const row of rows) closure.set(row.subject_id, { subjectId: row.subject_id, handle: row.handle })
@@ -49,9 +61,11 @@ export async function readClosure(within: Within, handles: readonly Buffer[]): P
   }
   let edge = add(
     await within.query<SubjectRow>(
-      'closure_of_handles',
-      'SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[])',
-      [handles],
+      'closure_start',
+      `SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[])
+       UNION SELECT subject_id, handle FROM subjects JOIN contacts USING (subject_id)
+         WHERE contact_hash = ANY($2::bytea[]) AND ($3::timestamptz IS NULL OR since <= $3)`,
+      [handles, contacts.hashes, contacts.until],
     ),
   )
   while (edge.length > 0) {
