@@ -6,9 +6,9 @@ import { type Observation, type ObservedSubject, readOpenRequest, writeObservati
 import type { KeyringReader } from './read-keyring.ts'
 
 /**
- * Works out by itself who is to be erased: handles from the identifiers, those whose profile carries an address or number among
- * them, and from there every subject that asserted links lead to, both ways. Links are followed by subject id, so that a missing row of a subject hides nobody behind it. What
- * was seen before stays seen.
+ * Works out by itself who is to be erased: whoever bears a handle of the identifiers or carries an address or number among them,
+ * and from there every subject that asserted links lead to, both ways. Links are followed by subject id, so that a missing
+ * row of a subject hides nobody behind it. What was seen before stays seen.
  */
 export async function observeClosure(
   deps: {
@@ -27,9 +27,10 @@ export async function observeClosure(
   const before = request.observed
   const known = before?.subjects.map((one) => one.subjectId) ?? []
   const ids = await closureOf(deps.postgres, {
-    ...{ handles: own, known, until: request.liftedAt },
+    known,
+    handles: own,
+    until: request.liftedAt,
     contacts: contactsOf(lookupKey, identifiers),
-    // Who gives the address later is somebody else, whom no block could keep from giving it.
     carriedUntil: request.blockedAt ?? request.liftedAt,
   })
   const borne = await handlesOfSubjects(deps.postgres, ids)
@@ -51,25 +52,22 @@ export async function observeClosure(
   return observation
 }
 
-/**
- * @param until whoever came later under the same handles is somebody else
- * @param carriedUntil likewise of the same contacts
- */
+interface ClosureSearch {
+  /** Subject ids seen before. */
+  known: string[]
+  /** Hex. */
+  handles: string[]
+  /** Whoever came later under the same handles is somebody else. */
+  until: Date | null
+  /** Hex. */
+  contacts: string[]
+  /** Whoever gave one of them later is somebody else, whom no block could keep from giving it. */
+  carriedUntil: Date | null
+}
+
 async function closureOf(
   postgres: Postgres,
-  {
-    handles,
-    known,
-    until,
-    contacts,
-    carriedUntil,
-  }: {
-    handles: string[]
-    known: string[]
-    until: Date | null
-    contacts: string[]
-    carriedUntil: Date | null
-  },
+  { known, handles, until, contacts, carriedUntil }: ClosureSearch,
 ): Promise<string[]> {
   const rows = await postgres.query<{ subject_id: string }>(
     'verifier_closure',
