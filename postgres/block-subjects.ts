@@ -59,13 +59,17 @@ export async function readClosure(
     for (const row of rows) closure.set(row.subject_id, { subjectId: row.subject_id, handle: row.handle })
     return rows.map((row) => row.subject_id)
   }
+  // By itself: joined to `subjects`, and without samples to judge by, the planner might read both tables whole.
+  const carriers = await within.query<{ subject_id: string }>(
+    'closure_of_contacts',
+    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    [contacts.hashes, contacts.until],
+  )
   let edge = add(
     await within.query<SubjectRow>(
       'closure_start',
-      `SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[])
-       UNION SELECT subject_id, handle FROM subjects JOIN contacts USING (subject_id)
-         WHERE contact_hash = ANY($2::bytea[]) AND ($3::timestamptz IS NULL OR since <= $3)`,
-      [handles, contacts.hashes, contacts.until],
+      'SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[]) OR subject_id = ANY($2::uuid[])',
+      [handles, carriers.map((row) => row.subject_id)],
     ),
   )
   while (edge.length > 0) {

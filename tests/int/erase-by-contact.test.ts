@@ -225,7 +225,7 @@ test('a number finds the person however it is written, and is no address', async
   expect(await meantBy(await ask({ label: 'phone', value: '(+49) 171 123456' }))).toEqual(idsOf(person))
 })
 
-test('what stands beside a profile is the hash alone', async () => {
+test('what stands beside a profile is the hash alone, and the planner takes no samples of it', async () => {
   const email = address()
   const { subjectId } = await identify('hashed', { email })
   const lookup = await world.edge.keyring.appLookupKey('shop')
@@ -234,4 +234,11 @@ test('what stands beside a profile is the hash alone', async () => {
   expect(stored!.row).toContain(`,email,"\\\\x${hash!.toString('hex')}",`)
   const handles = handlesOf(lookup, [{ label: 'email', value: email }]).map((one) => one.toString('hex'))
   for (const handle of handles) expect(stored!.row).not.toContain(handle)
+  await world.postgres.query('test_analyze', 'ANALYZE contacts', [])
+  const samples = await world.postgres.query<{ attname: string }>(
+    'test_samples',
+    `SELECT attname FROM pg_stats WHERE tablename = 'contacts' ORDER BY attname`,
+    [],
+  )
+  expect(samples.map((one) => one.attname)).toEqual(['field', 'since'])
 })

@@ -1,13 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import * as eraser from '../../postgres/submit-erasure.ts'
+import {
+  contactsOf as contactsOfEraser,
+  handlesOf as handlesOfEraser,
+} from '../../postgres/submit-erasure.ts'
 import type { PersonIdentifier } from '../../schemas/erasure.ts'
-import * as verifier from './identifier-hashes.ts'
+import { contactsOf, handlesOf } from './identifier-hashes.ts'
 
 const TYPED = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
-  fc.constantFrom(' Ada@Example.com', 'RE\u0301NE\u0301@example.com', 'İ@x', '(+49) 171-1', '+', '٠١٢', '１２', '1+2'),
+  fc.constantFrom(
+    ' Ada@Example.com',
+    'RE\u0301NE\u0301@example.com',
+    'İ@x',
+    '(+49) 171-1',
+    '+',
+    '٠١٢',
+    '１２',
+    '1+2',
+  ),
 )
 const IDENTIFIERS: fc.Arbitrary<PersonIdentifier[]> = fc.array(
   fc.record({ label: fc.constantFrom('email', 'phone', 'userId', 'anonymousId'), value: TYPED }),
@@ -19,9 +31,8 @@ test('the verifier makes of any identifiers what the eraser makes of them, by co
   const hex = (hashes: readonly Buffer[]) => new Set(hashes.map((hash) => hash.toString('hex')))
   fc.assert(
     fc.property(IDENTIFIERS, (identifiers) => {
-      for (const hashesOf of ['handlesOf', 'contactsOf'] as const) {
-        expect(new Set(verifier[hashesOf](key, identifiers))).toEqual(hex(eraser[hashesOf](key, identifiers)))
-      }
+      expect(new Set(handlesOf(key, identifiers))).toEqual(hex(handlesOfEraser(key, identifiers)))
+      expect(new Set(contactsOf(key, identifiers))).toEqual(hex(contactsOfEraser(key, identifiers)))
     }),
   )
 })
@@ -31,6 +42,6 @@ test('an address or a number that says nothing finds nobody', () => {
     { label: 'email', value: ' ' },
     { label: 'phone', value: 'unknown' },
   ]
-  expect(verifier.contactsOf(randomBytes(32), empty)).toEqual([])
-  expect(eraser.contactsOf(randomBytes(32), empty)).toEqual([])
+  expect(contactsOf(randomBytes(32), empty)).toEqual([])
+  expect(contactsOfEraser(randomBytes(32), empty)).toEqual([])
 })

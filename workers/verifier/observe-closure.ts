@@ -26,12 +26,13 @@ export async function observeClosure(
   const own = handlesOf(lookupKey, identifiers)
   const before = request.observed
   const known = before?.subjects.map((one) => one.subjectId) ?? []
+  // Who gives an address after the block is somebody else, whom nothing could keep from giving it.
+  const carriedUntil = request.blockedAt ?? request.liftedAt
+  const carriers = await carriersOf(deps.postgres, contactsOf(lookupKey, identifiers), carriedUntil)
   const ids = await closureOf(deps.postgres, {
-    known,
     handles: own,
+    known: [...known, ...carriers],
     until: request.liftedAt,
-    contacts: contactsOf(lookupKey, identifiers),
-    carriedUntil: request.blockedAt ?? request.liftedAt,
   })
   const borne = await handlesOfSubjects(deps.postgres, ids)
   const secrets = await deps.keyring.secrets(ids)
@@ -52,37 +53,33 @@ export async function observeClosure(
   return observation
 }
 
-interface ClosureSearch {
-  /** Subject ids seen before. */
-  known: string[]
-  /** Hex. */
-  handles: string[]
-  /** Whoever came later under the same handles is somebody else. */
-  until: Date | null
-  /** Hex. */
-  contacts: string[]
-  /** Whoever gave one of them later is somebody else, whom no block could keep from giving it. */
-  carriedUntil: Date | null
+/** Subjects whose profile carries one of these contacts (hex). @param until whoever gave it later is left out; null leaves nobody out */
+async function carriersOf(postgres: Postgres, contacts: string[], until: Date | null): Promise<string[]> {
+  const rows = await postgres.query<{ subject_id: string }>(
+    'verifier_carriers',
+    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    [contacts.map(fromHex), until],
+  )
+  return rows.map((row) => row.subject_id)
 }
 
+/** @param until whoever came later under the same handles is somebody else */
 async function closureOf(
   postgres: Postgres,
-  { known, handles, until, contacts, carriedUntil }: ClosureSearch,
+  { handles, known, until }: { handles: string[]; known: string[]; until: Date | null },
 ): Promise<string[]> {
   const rows = await postgres.query<{ subject_id: string }>(
     'verifier_closure',
     `WITH RECURSIVE closure (subject_id) AS (
        SELECT subject_id FROM subjects
          WHERE handle = ANY($1::bytea[]) AND ($3::timestamptz IS NULL OR created_at <= $3)
-       UNION SELECT subject_id FROM contacts
-         WHERE contact_hash = ANY($4::bytea[]) AND ($5::timestamptz IS NULL OR since <= $5)
        UNION SELECT unnest($2::uuid[])
        UNION SELECT CASE WHEN l.from_subject = c.subject_id THEN l.to_subject ELSE l.from_subject END
          FROM closure c JOIN subject_links l
          ON l.asserted AND (l.from_subject = c.subject_id OR l.to_subject = c.subject_id)
      )
      SELECT subject_id FROM closure`,
-    [handles.map(fromHex), known, until, contacts.map(fromHex), carriedUntil],
+    [handles.map(fromHex), known, until],
   )
   return rows.map((row) => row.subject_id)
 }
