@@ -2,10 +2,10 @@ import { ApplicationFailure } from '@temporalio/common'
 import { INSERT_DEADLINE_MS } from '../kafka/cut-metadata.ts'
 import type { IngestProgress } from '../kafka/read-ingest-progress.ts'
 import { readClosure } from '../postgres/block-subjects.ts'
-import { readRequest, readSealed } from '../postgres/privacy-requests.ts'
+import { type PrivacyRequest, readRequest, readSealed } from '../postgres/privacy-requests.ts'
 import { ACK_TIMEOUT_MS, CLOCK_SLACK_MS } from '../schemas/barrier.ts'
 import type { ErasureActivities } from '../schemas/erasure.ts'
-import { type BlockDeps, type BlockProgress, fromHex, publishBlock, readClock } from './publish-block.ts'
+import { type BlockDeps, type BlockProgress, closureStart, publishBlock, readClock } from './publish-block.ts'
 
 export interface AwaitBlockDeps extends BlockDeps {
   readIngestProgress(): Promise<IngestProgress[]>
@@ -22,13 +22,14 @@ const LOOK_AGAIN_MS = 1_000
  * 1. A collector that does not know of the block lost its lease `leaseMs` after the publication at the latest; what it
  *    had checked by then leaves for Kafka within the ack timeout, or never; and by Postgres's clock it makes nobody.
  * 2. Every ingest partition has committed that it applies the revocations, and the deadline of older cuts is over.
- * 3. Whoever was born or linked until then is in the closure: else the block is published anew, and the wait with it.
+ * 3. Whoever was born, linked or known by a contact until then is in the closure: else the block is published anew, and the wait with it.
  */
 export function createAwaitBlock(deps: AwaitBlockDeps): ErasureActivities['awaitBlock'] {
   const readProgress = shareFor(LOOK_AGAIN_MS / 2, deps.readIngestProgress)
   return async ({ requestId }) => {
-    let block = (await readRequest(deps.postgres, requestId)).progress.block as BlockProgress | undefined
-    if (!block || (await hasGrown(deps, requestId))) block = await publishBlock(deps, requestId)
+    const request = await readRequest(deps.postgres, requestId)
+    let block = request.progress.block as BlockProgress | undefined
+    if (!block || (await hasGrown(deps, request))) block = await publishBlock(deps, requestId)
     const now = await readClock(deps.postgres)
     const overAt = block.atMs + barrierMs(deps.leaseMs)
     if (now < overAt) throw pending('collectors or cuts of before may be under way', overAt - now)
@@ -43,10 +44,10 @@ export function barrierMs(leaseMs: number): number {
   return Math.max(leaseMs + ACK_TIMEOUT_MS, INSERT_DEADLINE_MS) + 2 * CLOCK_SLACK_MS
 }
 
-async function hasGrown(deps: AwaitBlockDeps, requestId: string): Promise<boolean> {
-  const { handles, subjects } = await readSealed(deps, requestId)
-  const known = new Set(subjects.map((subject) => subject.subjectId))
-  const closure = await readClosure(deps.postgres, handles.map(fromHex))
+async function hasGrown(deps: AwaitBlockDeps, request: PrivacyRequest): Promise<boolean> {
+  const sealed = await readSealed(deps, request.requestId)
+  const known = new Set(sealed.subjects.map((subject) => subject.subjectId))
+  const closure = await readClosure(deps.postgres, await closureStart(deps, request, sealed))
   return closure.some(({ subjectId }) => !known.has(subjectId))
 }
 

@@ -1,15 +1,22 @@
 import { deriveSubjectKeys } from '../gate/subject-keys.ts'
 import type { RevocationPublisher } from '../kafka/revocations.ts'
 import type { SubjectStatePublisher } from '../kafka/subject-states.ts'
-import { blockSubjects } from '../postgres/block-subjects.ts'
+import { blockSubjects, type ClosureStart } from '../postgres/block-subjects.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
 import type { Keyring } from '../postgres/keyring.ts'
-import { addProgress, readRequest, readSealed, writeSealed } from '../postgres/privacy-requests.ts'
+import {
+  addProgress,
+  contactsOf,
+  type PrivacyRequest,
+  readRequest,
+  readSealed,
+  writeSealed,
+} from '../postgres/privacy-requests.ts'
 import type { ErasedSubject, SealedErasure } from '../schemas/erasure.ts'
 
 export interface BlockDeps {
   postgres: TransactingPostgres
-  keyring: Pick<Keyring, 'readSecrets'>
+  keyring: Pick<Keyring, 'readSecrets' | 'appLookupKey'>
   states: SubjectStatePublisher
   revocations: RevocationPublisher
 }
@@ -34,7 +41,7 @@ export async function publishBlock(deps: BlockDeps, requestId: string): Promise<
   const request = await readRequest(postgres, requestId)
   if (request.progress.cutoff !== undefined) return request.progress.block as BlockProgress
   const sealed = await readSealed(deps, requestId)
-  const content = await addClosure(deps, requestId, sealed)
+  const content = await addClosure(deps, request, sealed)
   await writeSealed(deps, requestId, content)
 
   await states.publish(requestId, content.handles.map(fromHex), {
@@ -48,8 +55,26 @@ export async function publishBlock(deps: BlockDeps, requestId: string): Promise<
   return block
 }
 
-async function addClosure(deps: BlockDeps, requestId: string, sealed: SealedErasure): Promise<SealedErasure> {
-  const closure = await blockSubjects(deps.postgres, { requestId, handles: sealed.handles.map(fromHex) })
+/**
+ * Whom a request names. Who comes to carry an address after the block is in force is not meant: nothing stops new people from giving
+ * it, as they cannot take a handle, and the closure must come to an end.
+ */
+export async function closureStart(
+  { keyring }: Pick<BlockDeps, 'keyring'>,
+  { app, blockedAt }: PrivacyRequest,
+  { handles, identifiers }: SealedErasure,
+): Promise<ClosureStart> {
+  const hashes = contactsOf(await keyring.appLookupKey(app), identifiers)
+  return { handles: handles.map(fromHex), contacts: { hashes, until: blockedAt } }
+}
+
+async function addClosure(
+  deps: BlockDeps,
+  request: PrivacyRequest,
+  sealed: SealedErasure,
+): Promise<SealedErasure> {
+  const start = await closureStart(deps, request, sealed)
+  const closure = await blockSubjects(deps.postgres, { requestId: request.requestId, ...start })
   const known = new Map(sealed.subjects.map((subject) => [subject.subjectId, subject]))
   const added = closure.filter((one) => !known.has(one.subjectId))
   const secrets = await deps.keyring.readSecrets(added.map((one) => one.subjectId))

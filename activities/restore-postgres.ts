@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { createPostgres } from '../postgres/client.ts'
-import { countVaultRows, deleteVaultRows, rewriteTables } from '../postgres/erase-vault.ts'
+import { countVaultRows, deleteVaultRows, presentTables, rewriteTables } from '../postgres/erase-vault.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { readCatalog } from '../s3/backup-catalog.ts'
 import type { S3 } from '../s3/client.ts'
@@ -134,7 +134,9 @@ export async function eraseFromRestored(
     const ids = [
       ...new Set([...journal.flatMap((entry) => entry.subjectIds), ...found.map((row) => row.subject_id)]),
     ]
-    const tables = vaultTables(DATA_MAP)
+    // A copy from before a migration has not all of them.
+    const present = await presentTables(postgres)
+    const tables = vaultTables(DATA_MAP).filter(({ table }) => present.has(table))
     let rows = 0
     for (const { table, columns } of tables) rows += await deleteVaultRows(postgres, table, columns, ids)
     await rewriteTables(

@@ -26,6 +26,12 @@ interface SubmitOptions {
 const collect = (value: string, before: string[]) => [...before, value]
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
+const HELP = `
+An address or number finds the person whose user id it is, and everyone in the app whose profile carries it: all of them
+are erased. Where a family shares an address, use --user-id.
+
+Nothing that this command prints tells whether Ebb knows the person.`
+
 /** `ebb erase`: takes a request of a person in, and what officers and operators can say to it. docs/erasure.md. */
 export function define(erase: Command): void {
   erase
@@ -37,7 +43,7 @@ export function define(erase: Command): void {
     .addOption(new Option('--proof <proof>', 'how the identity was proven').choices(ProofOfIdentity.options))
     .option('--wait', 'wait for the first certificate and write it')
     .option('--out <folder>', 'where its files go (default: erasure-<request id>)')
-    .addHelpText('after', '\nNothing that this command prints tells whether Ebb knows the person.')
+    .addHelpText('after', HELP)
     .action(async (options: SubmitOptions) => {
       const wish = readWish(options)
       await withOffice(async (office) => {

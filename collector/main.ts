@@ -17,7 +17,7 @@ import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
 import { onShutdown } from '../runtime/shutdown.ts'
 import { startWhenReady } from '../runtime/start-when-ready.ts'
 import { ACK_TIMEOUT_MS, CLOCK_SLACK_MS } from '../schemas/barrier.ts'
-import { loadRegistry } from '../schemas/registry.ts'
+import { contactTraits, loadRegistry } from '../schemas/registry.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createAppDirectory } from './find-app.ts'
 import { createCollectorServer } from './http-server.ts'
@@ -54,7 +54,7 @@ const subjects = createSubjectResolver({
   mayCreateUntil: () => states.endsAt() + CLOCK_SLACK_MS,
 })
 const links = createLinkWriter(postgres)
-const profiles = createProfileWriter({ postgres, keyring })
+const profiles = createProfileWriter({ postgres, keyring, contactTraits: contactTraits(registry) })
 const quiet = createQuietAnswers(subjects)
 
 // 3. Kafka: what erasures say of people; events out, and counts of what was refused.

@@ -1,5 +1,6 @@
 import { lockBlocks } from './block-lock.ts'
 import type { Postgres, TransactingPostgres } from './client.ts'
+import type { ContactSearch } from './contacts.ts'
 
 /** A subject of a closure. */
 export interface ClosureSubject {
@@ -8,10 +9,15 @@ export interface ClosureSubject {
   handle: Buffer
 }
 
-export interface BlockWish {
-  requestId: string
-  /** Handles that the request names, 32 bytes each; those that nobody bears have no subject to mark. */
+/** Whom a request names itself: from them on links are followed. */
+export interface ClosureStart {
+  /** 32 bytes each; those that nobody bears have no subject to mark. */
   handles: readonly Buffer[]
+  contacts: ContactSearch
+}
+
+export interface BlockWish extends ClosureStart {
+  requestId: string
 }
 
 interface SubjectRow {
@@ -29,7 +35,7 @@ type Within = Pick<Postgres, 'query'>
 export function blockSubjects(postgres: TransactingPostgres, wish: BlockWish): Promise<ClosureSubject[]> {
   return postgres.transaction(async (within) => {
     await lockBlocks(within)
-    const closure = await readClosure(within, wish.handles)
+    const closure = await readClosure(within, wish)
     await within.query(
       'create_blocks',
       `INSERT INTO subject_blocks (subject_id, request_id)
@@ -40,18 +46,30 @@ export function blockSubjects(postgres: TransactingPostgres, wish: BlockWish): P
   })
 }
 
-/** The closure as it is now: breadth first over asserted links, both ways, from the subjects of these handles. */
-export async function readClosure(within: Within, handles: readonly Buffer[]): Promise<ClosureSubject[]> {
+/**
+ * The closure as it is now: breadth first over asserted links, both ways, from the subjects of these handles and from those whose
+ * profile carries one of these contacts.
+ */
+export async function readClosure(
+  within: Within,
+  { handles, contacts }: ClosureStart,
+): Promise<ClosureSubject[]> {
   const closure = new Map<string, ClosureSubject>()
   const add = (rows: SubjectRow[]) => {
     for (const row of rows) closure.set(row.subject_id, { subjectId: row.subject_id, handle: row.handle })
     return rows.map((row) => row.subject_id)
   }
+  // By itself: joined to `subjects`, and without samples to judge by, the planner might read both tables whole.
+  const carriers = await within.query<{ subject_id: string }>(
+    'closure_of_contacts',
+    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    [contacts.hashes, contacts.until],
+  )
   let edge = add(
     await within.query<SubjectRow>(
-      'closure_of_handles',
-      'SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[])',
-      [handles],
+      'closure_start',
+      'SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[]) OR subject_id = ANY($2::uuid[])',
+      [handles, carriers.map((row) => row.subject_id)],
     ),
   )
   while (edge.length > 0) {

@@ -76,6 +76,16 @@ export async function rewriteTables(
   return tables.map((table) => ({ table, before: fileOf(table), after: after.get(table)!.file }))
 }
 
+/** Names of the database's own tables. */
+export async function presentTables(postgres: Postgres): Promise<Set<string>> {
+  const rows = await postgres.query<{ name: string }>(
+    'present_tables',
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
+    [],
+  )
+  return new Set(rows.map((row) => row.name))
+}
+
 async function describeTables(
   postgres: Postgres,
   tables: readonly string[],

@@ -7,13 +7,14 @@ import { ebbSubjects } from './migrations/ebb-0001-subjects.ts'
 import { ebbPrivacy } from './migrations/ebb-0002-privacy.ts'
 import { ebbLateLinks } from './migrations/ebb-0003-late-links.ts'
 import { ebbNoSamples } from './migrations/ebb-0004-no-samples.ts'
+import { ebbContacts } from './migrations/ebb-0005-contacts.ts'
 import { keyringSecrets } from './migrations/keyring-0001-secrets.ts'
 import { keyringProviderKeys } from './migrations/keyring-0002-provider-keys.ts'
 import { keyringNoStatistics } from './migrations/keyring-0003-no-statistics.ts'
 import type { NamedMigration } from './migrations/named-migration.ts'
 
 /** In order; a released one is never edited, a change is a new one. */
-const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks, ebbNoSamples]
+const EBB: NamedMigration[] = [ebbSubjects, ebbPrivacy, ebbLateLinks, ebbNoSamples, ebbContacts]
 const KEYRING: NamedMigration[] = [keyringSecrets, keyringProviderKeys, keyringNoStatistics]
 
 /** Any number that no one else takes as an advisory lock on our databases. */

@@ -10,7 +10,14 @@ export {
   sealContent,
   writeSealed,
 } from './sealed-requests.ts'
-export { handlesOf, type SubmitDeps, type Submitted, submitErasure, submitHandle } from './submit-erasure.ts'
+export {
+  contactsOf,
+  handlesOf,
+  type SubmitDeps,
+  type Submitted,
+  submitErasure,
+  submitHandle,
+} from './submit-erasure.ts'
 
 export type PrivacyRequestErrorCode = 'app_unknown' | 'identifier_invalid' | 'request_unknown'
 

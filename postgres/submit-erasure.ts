@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { hashContact, normaliseContact } from '../gate/contact-hash.ts'
 import { createKeyedHash, hashBytes, hashText } from '../gate/keyed-hash.ts'
 import { EbbError } from '../runtime/errors.ts'
 import type { NewErasure, PersonIdentifier, SealedErasure } from '../schemas/erasure.ts'
@@ -39,7 +40,7 @@ export async function submitErasure(
   if (apps.length === 0) throw new EbbError('app_unknown', 'no such app')
   const lookupKey = await keyring.appLookupKey(wish.app)
   const handles = handlesOf(lookupKey, wish.identifiers)
-  const blinds = blindsOf(lookupKey, handles)
+  const blinds = blindsOf(lookupKey, [...handles, ...contactsOf(lookupKey, wish.identifiers)])
   const [secret] = await keyring.createSecrets([randomUUID()])
   const requestId = secret!.subjectId
   const content: SealedErasure = {
@@ -154,6 +155,18 @@ async function findCovering(
 }
 
 /**
+ * Keyed hashes (32 bytes) of the addresses and numbers among these, as they stand beside profiles. A part of the blinds, too: who asks
+ * by a user id that looks like an address has not asked for those who gave it as a trait.
+ */
+export function contactsOf(lookupKey: Buffer, identifiers: readonly PersonIdentifier[]): Buffer[] {
+  const keyed = createKeyedHash(lookupKey)
+  return identifiers.flatMap(({ label, value }) => {
+    if (label !== 'email' && label !== 'phone') return []
+    return normaliseContact(label, value) === '' ? [] : [hashContact(keyed, label, value)]
+  })
+}
+
+/**
  * Handles under which the app's events may know a person: HMAC(app look-up key, kind ‖ 0x00 ‖ id), as the gate makes
  * them. An e-mail address or a phone number counts as a user id, since some apps use it as one; addresses are tried in
  * lower case too.
@@ -176,7 +189,7 @@ export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentif
 
 const LONE_SURROGATE = /\p{Surrogate}/u
 
-function blindsOf(lookupKey: Buffer, handles: readonly Buffer[]): Buffer[] {
+function blindsOf(lookupKey: Buffer, hashes: readonly Buffer[]): Buffer[] {
   const keyed = createKeyedHash(lookupKey)
-  return handles.map((handle) => Buffer.from(hashBytes(keyed, 'request', handle), 'latin1'))
+  return hashes.map((hash) => Buffer.from(hashBytes(keyed, 'request', hash), 'latin1'))
 }

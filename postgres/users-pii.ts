@@ -1,6 +1,7 @@
 import { deriveSubjectKeys } from '../gate/subject-keys.ts'
 import { holdOffBlocks } from './block-lock.ts'
 import type { TransactingPostgres } from './client.ts'
+import { type ContactRow, writeContacts } from './contacts.ts'
 import { subjectContext } from './key-shard.ts'
 import { seal, unseal } from './seal.ts'
 
@@ -15,6 +16,8 @@ export interface Profile {
   personal: Record<string, string>
   /** Traits without sensitivity; merged into those that are there. */
   public: Record<string, unknown>
+  /** Keyed hashes (32 bytes) of those personal fields by which the person can be found, by field. */
+  contacts?: Record<string, Buffer>
 }
 
 export interface StoredProfile {
@@ -29,7 +32,7 @@ export function writeProfile(deps: { postgres: TransactingPostgres }, profile: P
 }
 
 /**
- * Stores profiles, some hundred in three statements; the last of one subject wins, field by field. A subject that is blocked
+ * Stores profiles, some hundred in four statements; the last of one subject wins, field by field. A subject that is blocked
  * gets nothing, and no error tells; none slips in behind a block (block-lock.ts).
  * @throws EbbError `postgres_unavailable`, `postgres_refused`
  */
@@ -38,40 +41,49 @@ export async function writeProfiles(
   profiles: readonly Profile[],
 ): Promise<void> {
   const fields = sealFields(profiles)
+  const contacts = listContacts(profiles)
   const traits = mergeTraits(profiles)
-  if (fields.length + traits.length === 0) return
+  if (fields.length + contacts.length + traits.length === 0) return
   await deps.postgres.transaction(async (within) => {
     await holdOffBlocks(within)
-    if (fields.length > 0) {
-      await within.query(
-        'write_personal',
-        `INSERT INTO users_pii (subject_id, field, sealed)
-         SELECT subject_id, field, sealed
-         FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS one (subject_id, field, sealed)
-         WHERE EXISTS (SELECT FROM subjects s WHERE s.subject_id = one.subject_id)
-           AND NOT EXISTS (SELECT FROM subject_blocks b WHERE b.subject_id = one.subject_id)
-         ORDER BY subject_id, field
-         ON CONFLICT (subject_id, field) DO UPDATE SET sealed = excluded.sealed, updated_at = now()`,
-        [fields.map((one) => one.subjectId), fields.map((one) => one.field), fields.map((one) => one.sealed)],
-      )
-    }
-    if (traits.length === 0) return
-    await within.query(
-      'write_public',
-      `INSERT INTO users_public AS held (subject_id, app, traits)
-       SELECT subject_id, app, traits
-       FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS one (subject_id, app, traits)
-       WHERE EXISTS (SELECT FROM subjects s WHERE s.subject_id = one.subject_id)
-         AND NOT EXISTS (SELECT FROM subject_blocks b WHERE b.subject_id = one.subject_id)
-       ORDER BY subject_id
-       ON CONFLICT (subject_id) DO UPDATE SET traits = held.traits || excluded.traits, updated_at = now()`,
-      [
-        traits.map((one) => one.subjectId),
-        traits.map((one) => one.app),
-        traits.map((one) => JSON.stringify(one.public)),
-      ],
-    )
+    if (fields.length > 0) await writeFields(within, fields)
+    if (contacts.length > 0) await writeContacts(within, contacts)
+    if (traits.length > 0) await writeTraits(within, traits)
   })
+}
+
+type Within = Pick<TransactingPostgres, 'query'>
+
+async function writeFields(within: Within, fields: readonly SealedField[]): Promise<void> {
+  await within.query(
+    'write_personal',
+    `INSERT INTO users_pii (subject_id, field, sealed)
+     SELECT subject_id, field, sealed
+     FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS one (subject_id, field, sealed)
+     WHERE EXISTS (SELECT FROM subjects s WHERE s.subject_id = one.subject_id)
+       AND NOT EXISTS (SELECT FROM subject_blocks b WHERE b.subject_id = one.subject_id)
+     ORDER BY subject_id, field
+     ON CONFLICT (subject_id, field) DO UPDATE SET sealed = excluded.sealed, updated_at = now()`,
+    [fields.map((one) => one.subjectId), fields.map((one) => one.field), fields.map((one) => one.sealed)],
+  )
+}
+
+async function writeTraits(within: Within, traits: readonly MergedTraits[]): Promise<void> {
+  await within.query(
+    'write_public',
+    `INSERT INTO users_public AS held (subject_id, app, traits)
+     SELECT subject_id, app, traits
+     FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS one (subject_id, app, traits)
+     WHERE EXISTS (SELECT FROM subjects s WHERE s.subject_id = one.subject_id)
+       AND NOT EXISTS (SELECT FROM subject_blocks b WHERE b.subject_id = one.subject_id)
+     ORDER BY subject_id
+     ON CONFLICT (subject_id) DO UPDATE SET traits = held.traits || excluded.traits, updated_at = now()`,
+    [
+      traits.map((one) => one.subjectId),
+      traits.map((one) => one.app),
+      traits.map((one) => JSON.stringify(one.public)),
+    ],
+  )
 }
 
 /** Opens a profile; empty where nothing is stored. Throws when the secret is another subject's. */
@@ -123,8 +135,19 @@ function sealFields(profiles: readonly Profile[]): SealedField[] {
   return [...fields.values()]
 }
 
-function mergeTraits(profiles: readonly Profile[]): Pick<Profile, 'subjectId' | 'app' | 'public'>[] {
-  const merged = new Map<string, Pick<Profile, 'subjectId' | 'app' | 'public'>>()
+function listContacts(profiles: readonly Profile[]): ContactRow[] {
+  const rows = new Map<string, ContactRow>()
+  for (const { subjectId, contacts = {} } of profiles) {
+    for (const [field, hash] of Object.entries(contacts))
+      rows.set(`${subjectId}/${field}`, { subjectId, field, hash })
+  }
+  return [...rows.values()]
+}
+
+type MergedTraits = Pick<Profile, 'subjectId' | 'app' | 'public'>
+
+function mergeTraits(profiles: readonly Profile[]): MergedTraits[] {
+  const merged = new Map<string, MergedTraits>()
   for (const { subjectId, app, public: traits } of profiles) {
     if (Object.keys(traits).length === 0) continue
     merged.set(subjectId, { subjectId, app, public: { ...merged.get(subjectId)?.public, ...traits } })

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
+import { hashContact } from '../gate/contact-hash.ts'
+import { createKeyedHash, type KeyedHash } from '../gate/keyed-hash.ts'
 import { deriveSubjectKeys } from '../gate/subject-keys.ts'
 import { EbbError } from '../runtime/errors.ts'
+import type { ContactKind } from '../schemas/event-definition.ts'
 import { batchMisses } from './batch-misses.ts'
 import type { TransactingPostgres } from './client.ts'
 import type { Keyring } from './keyring.ts'
@@ -28,11 +31,15 @@ export interface ProfileWriter {
   forget(handle: Buffer): void
 }
 
+export interface ProfileWriterDeps {
+  postgres: TransactingPostgres
+  keyring: Pick<Keyring, 'readSecrets' | 'appLookupKey'>
+  /** Traits by which a person can be found, by name. */
+  contactTraits: ReadonlyMap<string, ContactKind>
+}
+
 /** Batches profiles as links are batched: each page of a session repeats its identify call. */
-export function createProfileWriter(
-  deps: { postgres: TransactingPostgres; keyring: Pick<Keyring, 'readSecrets'> },
-  capacity = 100_000,
-): ProfileWriter {
+export function createProfileWriter(deps: ProfileWriterDeps, capacity = 100_000): ProfileWriter {
   const stored = createRecentMap<string>(capacity)
   const store = batchMisses<GivenProfile, true>((profiles) => storeAll(deps, profiles), {
     windowMs: 2,
@@ -52,10 +59,7 @@ export function createProfileWriter(
   }
 }
 
-async function storeAll(
-  deps: { postgres: TransactingPostgres; keyring: Pick<Keyring, 'readSecrets'> },
-  profiles: readonly GivenProfile[],
-): Promise<true[]> {
+async function storeAll(deps: ProfileWriterDeps, profiles: readonly GivenProfile[]): Promise<true[]> {
   try {
     const rows = await deps.postgres.query<{ handle: Buffer; subject_id: string }>(
       'read_subjects',
@@ -64,16 +68,42 @@ async function storeAll(
     )
     const ids = new Map(rows.map((row) => [row.handle.toString('latin1'), row.subject_id]))
     const secrets = await deps.keyring.readSecrets([...ids.values()])
+    const lookups = await readLookups(deps.keyring, profiles)
     const owned = profiles.flatMap((profile) => {
       const subjectId = ids.get(profile.handle.toString('latin1'))
       const secret = subjectId === undefined ? undefined : secrets.get(subjectId)
       if (subjectId === undefined || !secret) return []
       const { token, sealKey } = deriveSubjectKeys(secret)
-      return token.equals(profile.token) ? [{ ...profile, subjectId, key: { sealKey } }] : []
+      if (!token.equals(profile.token)) return []
+      const contacts = contactsOf(deps.contactTraits, lookups.get(profile.app)!, profile.personal)
+      return [{ ...profile, subjectId, key: { sealKey }, contacts }]
     })
     await writeProfiles(deps, owned)
   } catch (cause) {
     throw new EbbError('subjects_unavailable', 'profiles cannot be stored', { cause })
   }
   return profiles.map(() => true)
+}
+
+/** Look-up keys of the profiles' apps, by app: mostly one. */
+async function readLookups(
+  keyring: ProfileWriterDeps['keyring'],
+  profiles: readonly GivenProfile[],
+): Promise<Map<string, KeyedHash>> {
+  const apps = [...new Set(profiles.map((profile) => profile.app))]
+  const keys = await Promise.all(apps.map((app) => keyring.appLookupKey(app)))
+  return new Map(apps.map((app, index) => [app, createKeyedHash(keys[index]!)]))
+}
+
+/** Also of a trait that holds no address or number (any more), which nobody searches for: what was there before must not stay. */
+function contactsOf(
+  traits: ProfileWriterDeps['contactTraits'],
+  lookup: KeyedHash,
+  personal: Record<string, string>,
+): Record<string, Buffer> {
+  const given = Object.entries(personal).flatMap(([field, text]) => {
+    const kind = traits.get(field)
+    return kind ? [[field, hashContact(lookup, kind, text)] as const] : []
+  })
+  return Object.fromEntries(given)
 }

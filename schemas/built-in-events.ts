@@ -99,9 +99,21 @@ export const BUILT_IN_EVENTS: readonly z.input<typeof EventDefinition>[] = [
     description: 'A person is known by a user id. Traits are personal unless declared here.',
     properties: {
       plan: { type: 'string', purpose: 'analytics', content: 'code', maxLength: 64 },
-      email: { type: 'string', purpose: 'personalisation', sensitivity: 'personal', vault: true },
+      email: {
+        type: 'string',
+        purpose: 'personalisation',
+        sensitivity: 'personal',
+        vault: true,
+        contact: 'email',
+      },
       name: { type: 'string', purpose: 'personalisation', sensitivity: 'personal', vault: true },
-      phone: { type: 'string', purpose: 'operations', sensitivity: 'personal', vault: true },
+      phone: {
+        type: 'string',
+        purpose: 'operations',
+        sensitivity: 'personal',
+        vault: true,
+        contact: 'phone',
+      },
     },
   },
   { name: 'alias', description: 'Two ids are one person.', properties: {} },

@@ -35,6 +35,17 @@ const vault: DataPlace[] = [
     },
     { pseudonym: 'subject_id', behaviour: 'app traits', time: 'updated_at' },
   ),
+  ...describePlaces(
+    {
+      store: 'postgres',
+      object: 'contacts',
+      purpose:
+        'find who asks to be erased by a keyed hash of the address or number that they gave as a trait',
+      retention: UNTIL_ERASED,
+      erasure: 'delete row',
+    },
+    { pseudonym: 'subject_id contact_hash', bookkeeping: 'field', time: 'since' },
+  ),
 ]
 
 const REQUEST = {

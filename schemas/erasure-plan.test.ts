@@ -25,6 +25,7 @@ describe('the tables of the vault', () => {
       { table: 'subject_links', columns: ['from_subject', 'to_subject'] },
       { table: 'users_pii', columns: ['subject_id'] },
       { table: 'users_public', columns: ['subject_id'] },
+      { table: 'contacts', columns: ['subject_id'] },
       { table: 'subject_blocks', columns: ['subject_id'] },
     ])
   })

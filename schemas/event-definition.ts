@@ -16,6 +16,10 @@ export type Purpose = z.infer<typeof Purpose>
 export const Sensitivity = z.enum(['none', 'personal', 'special'])
 export type Sensitivity = z.infer<typeof Sensitivity>
 
+/** A trait by which a person can be found who asks to be erased. Named as the labels of a request's identifiers. */
+export const ContactKind = z.enum(['email', 'phone'])
+export type ContactKind = z.infer<typeof ContactKind>
+
 /** Where in `events_raw` the value goes; `props` is the JSON text of all that has no column of its own. */
 export const Column = z.enum([
   'path',
@@ -59,6 +63,8 @@ export const PropertyDefinition = z
     required: z.boolean().default(false),
     /** A personal trait of identify that is kept in the vault, sealed under the person's own key; never with events. */
     vault: z.boolean().default(false),
+    /** A trait of the vault that is an address or a number: its keyed hash is kept beside it, so that a request finds the person. */
+    contact: ContactKind.optional(),
   })
   .superRefine((property, context) => {
     const mistake = propertyMistake(property)
@@ -68,6 +74,7 @@ export type PropertyDefinition = z.infer<typeof PropertyDefinition>
 
 interface PropertyShape {
   vault: boolean
+  contact?: ContactKind | undefined
   sensitivity: Sensitivity
   type: PropertyType
   column: Column
@@ -99,6 +106,7 @@ function propertyMistake(property: PropertyShape): string | undefined {
     return 'min and max belong to numbers'
   if (property.vault && (property.sensitivity !== 'personal' || property.type !== 'string'))
     return 'vault is for traits of type string and sensitivity personal'
+  if (property.contact !== undefined && !property.vault) return 'contact is for traits of the vault'
   if ((property.min ?? -Infinity) > (property.max ?? Infinity)) return 'min is above max'
   return undefined
 }

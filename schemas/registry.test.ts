@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loadRegistry, RegistryError } from './registry.ts'
+import { contactTraits, loadRegistry, RegistryError } from './registry.ts'
 
 const property = { type: 'integer', purpose: 'learning' }
 
@@ -111,4 +111,18 @@ test.each([
   }
   expect(() => loadRegistry(json)).toThrow(RegistryError)
   expect(() => loadRegistry(json)).toThrow(message)
+})
+
+test('the traits by which a person is found are built in, and an app declares its own', () => {
+  const builtIn = { email: 'email', phone: 'phone' }
+  expect(Object.fromEntries(contactTraits(loadRegistry()))).toEqual(builtIn)
+  const trait = { type: 'string', purpose: 'operations', sensitivity: 'personal', vault: true }
+  const identify = (work_email: object) => ({
+    events: [{ name: 'identify', extends: 'identify', properties: { work_email } }],
+  })
+  const registry = loadRegistry(identify({ ...trait, contact: 'email' }))
+  expect(Object.fromEntries(contactTraits(registry))).toEqual({ ...builtIn, work_email: 'email' })
+  expect(() => loadRegistry(identify({ ...trait, vault: false, contact: 'email' }))).toThrow(
+    'contact is for traits of the vault',
+  )
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BUILT_IN_EVENTS } from './built-in-events.ts'
-import { EventDefinition, PropertyDefinition, PropertyName } from './event-definition.ts'
+import { type ContactKind, EventDefinition, PropertyDefinition, PropertyName } from './event-definition.ts'
 
 /** Every event that may be stored, by name. Immutable once loaded. */
 export interface Registry {
@@ -62,6 +62,12 @@ export function loadRegistry(json?: unknown): Registry {
     })
   }
   return { definitions }
+}
+
+/** Traits of `identify` that are an address or a number, by name. */
+export function contactTraits({ definitions }: Registry): ReadonlyMap<string, ContactKind> {
+  const traits = Object.entries(definitions.get('identify')?.properties ?? {})
+  return new Map(traits.flatMap(([name, { contact }]) => (contact ? [[name, contact] as const] : [])))
 }
 
 /** "purchase.properties.price.type: Invalid option …": indices are put in words by the event's name. */

@@ -2,7 +2,7 @@ import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import type { Keyring } from '../../postgres/keyring.ts'
 import type { DrillPerson } from '../erasure/fields.ts'
 import { APP, type DrillStage } from '../erasure/stage.ts'
-import { handleOf, IDS_OF } from '../erasure/subject-bytes.ts'
+import { contactOf, handleOf, IDS_OF } from '../erasure/subject-bytes.ts'
 import { scanTree } from '../scan/scan-tree.ts'
 import type { Secret } from '../scan/scanner.ts'
 import { createCarver } from './carve-keys.ts'
@@ -21,7 +21,7 @@ export interface AttackResult {
  * look-up key, and the addresses and ids of all people.
  *
  * 1. Wrapped secrets are carved out of all bytes and tried with every key found.
- * 2. Handles come from the addresses, tokens from the secrets; each is searched for in all bytes.
+ * 2. Handles and hashes of contacts come from the addresses, tokens from the secrets; each is searched for in all bytes.
  * @param lookupKey the app's: the attacker has it, since it is not destroyed with a person
  */
 export async function attackPlatform(stage: DrillStage, lookupKey: Buffer): Promise<AttackResult> {
@@ -35,7 +35,7 @@ export async function attackPlatform(stage: DrillStage, lookupKey: Buffer): Prom
   const opened = secrets.flatMap((secret) => known.get(secret.toString('hex')) ?? [])
 
   const wanted = [
-    ...stage.people.flatMap((person) => handlesOf(person, lookupKey)),
+    ...stage.people.flatMap((person) => hashesOf(person, lookupKey)),
     ...opened.map(
       ({ person, secret }): Secret => ({ name: `${person}`, bytes: deriveSubjectKeys(secret).token }),
     ),
@@ -51,11 +51,9 @@ export async function attackPlatform(stage: DrillStage, lookupKey: Buffer): Prom
   }
 }
 
-function handlesOf(person: DrillPerson, lookupKey: Buffer): Secret[] {
-  return IDS_OF(person).map(([kind, id]) => ({
-    name: `${person.index}`,
-    bytes: handleOf(lookupKey, kind, id),
-  }))
+function hashesOf(person: DrillPerson, lookupKey: Buffer): Secret[] {
+  const handles = IDS_OF(person).map(([kind, id]) => handleOf(lookupKey, kind, id))
+  return [...handles, contactOf(lookupKey, person)].map((bytes) => ({ name: `${person.index}`, bytes }))
 }
 
 /** The look-up key of the drill's app. */

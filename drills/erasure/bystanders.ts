@@ -16,6 +16,7 @@ const POSTGRES_ROWS: Record<string, string> = {
   subjects: `SELECT subject_id::text AS subject, md5(string_agg(s::text, '|' ORDER BY s::text)) AS sum FROM subjects s GROUP BY 1`,
   subject_links: `SELECT from_subject::text AS subject, md5(string_agg(l::text, '|' ORDER BY l::text)) AS sum FROM subject_links l GROUP BY 1`,
   users_pii: `SELECT subject_id::text AS subject, md5(string_agg(p::text, '|' ORDER BY p::text)) AS sum FROM users_pii p GROUP BY 1`,
+  contacts: `SELECT subject_id::text AS subject, md5(string_agg(c::text, '|' ORDER BY c::text)) AS sum FROM contacts c GROUP BY 1`,
   users_public: `SELECT subject_id::text AS subject, md5(string_agg(p::text, '|' ORDER BY p::text)) AS sum FROM users_public p GROUP BY 1`,
 }
 

@@ -10,7 +10,10 @@ export interface RequestTimes {
   certifiedAt: number | undefined
 }
 
-/** Asks for the erasure of each person, some by address and some by user id, as officers do. @returns request ids */
+/**
+ * Asks for the erasure of each person, as officers do: by an address that is the user id, by one that is only a trait, or by user id.
+ * @returns request ids
+ */
 export async function submitErasures(
   office: PrivacyOffice,
   app: string,
@@ -21,7 +24,7 @@ export async function submitErasures(
   const worker = async () => {
     for (let person = waiting.shift(); person; person = waiting.shift()) {
       const identifier =
-        person.index % 2 === 0
+        person.index % 4 !== 3
           ? ({ label: 'email', value: person.email } as const)
           : ({ label: 'userId', value: person.userId } as const)
       const wish = { app, identifiers: [identifier], proof: 'account-session' as const }

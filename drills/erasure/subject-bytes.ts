@@ -1,3 +1,4 @@
+import { hashContact } from '../../gate/contact-hash.ts'
 import { createKeyedHash, hashText } from '../../gate/keyed-hash.ts'
 import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import type { Postgres } from '../../postgres/client.ts'
@@ -12,6 +13,8 @@ export interface SubjectBytes {
   subjectId: string
   token: Buffer
   secret: Buffer
+  /** Hash of the person's address, the same for all of their subjects. */
+  contact: Buffer
 }
 
 /** The kinds under which an app may have named the person. */
@@ -24,6 +27,10 @@ export const IDS_OF = (person: DrillPerson): readonly (readonly ['user' | 'anony
 
 export function handleOf(lookupKey: Buffer, kind: 'user' | 'anonymous', id: string): Buffer {
   return Buffer.from(hashText(createKeyedHash(lookupKey), kind, id), 'latin1')
+}
+
+export function contactOf(lookupKey: Buffer, { email }: DrillPerson): Buffer {
+  return hashContact(createKeyedHash(lookupKey), 'email', email)
 }
 
 /** Looks up what the platform knows of the people: handles, subject ids, tokens, secrets. */
@@ -43,23 +50,27 @@ export async function readSubjectBytes(
     [handles.map(({ handle }) => handle)],
   )
   const secrets = await keyring.readSecrets(rows.map((row) => row.subject_id))
+  const contacts = new Map(people.map((person) => [person.index, contactOf(lookupKey, person)]))
   const personOf = new Map(handles.map(({ person, handle }) => [handle.toString('hex'), person]))
   return rows.flatMap((row) => {
     const secret = secrets.get(row.subject_id)
     if (!secret) return []
     const person = personOf.get(row.handle.toString('hex'))!
     const { token } = deriveSubjectKeys(secret)
-    return [{ person, handle: row.handle, subjectId: row.subject_id, token, secret }]
+    const contact = contacts.get(person)!
+    return [{ person, handle: row.handle, subjectId: row.subject_id, token, secret, contact }]
   })
 }
 
 /** The same as byte strings to search for; a subject id is looked for in text and in binary. */
 export function secretsToFind(subjects: readonly SubjectBytes[]): Secret[] {
-  return subjects.flatMap(({ person, handle, subjectId, token, secret }) => [
+  const contacts = new Map(subjects.map(({ person, contact }) => [person, contact]))
+  const ofSubjects = subjects.flatMap(({ person, handle, subjectId, token, secret }) => [
     { name: `handle ${person}`, bytes: handle },
     { name: `token ${person}`, bytes: token },
     { name: `secret ${person}`, bytes: secret },
     { name: `subject ${person}`, bytes: Buffer.from(subjectId) },
     { name: `subject ${person}`, bytes: Buffer.from(subjectId.replaceAll('-', ''), 'hex') },
   ])
+  return [...ofSubjects, ...[...contacts].map(([person, bytes]) => ({ name: `contact ${person}`, bytes }))]
 }

@@ -110,6 +110,7 @@ async function countRows(stage: DrillStage, own: DrillStage['subjects']): Promis
       `SELECT (SELECT count(*) FROM subjects WHERE subject_id = ANY($1::uuid[]))
             + (SELECT count(*) FROM users_pii WHERE subject_id = ANY($1::uuid[]))
             + (SELECT count(*) FROM users_public WHERE subject_id = ANY($1::uuid[]))
+            + (SELECT count(*) FROM contacts WHERE subject_id = ANY($1::uuid[]))
             + (SELECT count(*) FROM subject_links WHERE from_subject = ANY($1::uuid[]) OR to_subject = ANY($1::uuid[])) AS rows`,
       [ids],
     )

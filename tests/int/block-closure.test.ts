@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { blockSubjects, readClosure, unblock } from '../../postgres/block-subjects.ts'
+import { blockSubjects, type ClosureStart, readClosure, unblock } from '../../postgres/block-subjects.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { migratePostgres } from '../../postgres/migrate.ts'
 import { createLinkWriter, type SubjectLink } from '../../postgres/subject-links.ts'
@@ -23,6 +23,8 @@ interface Node {
   subjectId: string
   handle: Buffer
 }
+
+const named = (...handles: Buffer[]): ClosureStart => ({ handles, contacts: { hashes: [], until: null } })
 
 async function makeSubjects(count: number): Promise<Node[]> {
   const nodes = Array.from({ length: count }, () => ({ subjectId: randomUUID(), handle: randomBytes(32) }))
@@ -114,7 +116,7 @@ test('200 random graphs, links injected while blocking: what is blocked is the w
     if (graph % 2 === 0) await Promise.race(writes)
     else await new Promise((resolve) => setTimeout(resolve, Math.random() * 4))
     const [closure] = await Promise.all([
-      blockSubjects(postgres, { requestId, handles: [start.handle] }),
+      blockSubjects(postgres, { requestId, ...named(start.handle) }),
       ...writes,
     ])
 
@@ -122,7 +124,7 @@ test('200 random graphs, links injected while blocking: what is blocked is the w
     const component = [...componentOf(start.subjectId, links)].sort()
     expect(closure.map((one) => one.subjectId).sort()).toEqual(component)
     expect(await blockedOf(requestId)).toEqual(component)
-    expect((await readClosure(postgres, [start.handle])).map((one) => one.subjectId).sort()).toEqual(
+    expect((await readClosure(postgres, named(start.handle))).map((one) => one.subjectId).sort()).toEqual(
       component,
     )
     refused += injected.length + before.length - links.length
@@ -137,7 +139,7 @@ test('A repeat adds who was born since; a cancelled block lets links through aga
   const [person, other] = (await makeSubjects(2)) as [Node, Node]
   const unborn = randomBytes(32)
   const [one, two] = [await makeRequest(), await makeRequest()]
-  const wish = { requestId: one, handles: [person.handle, unborn] }
+  const wish = { requestId: one, ...named(person.handle, unborn) }
   expect(await blockSubjects(postgres, wish)).toHaveLength(1)
   const born = randomUUID()
   await postgres.query('born', `INSERT INTO subjects (handle, app, subject_id) VALUES ($1, 'shop', $2)`, [
@@ -146,7 +148,7 @@ test('A repeat adds who was born since; a cancelled block lets links through aga
   ])
   expect((await blockSubjects(postgres, wish)).map((each) => each.subjectId)).toContain(born)
 
-  await blockSubjects(postgres, { requestId: two, handles: [person.handle] })
+  await blockSubjects(postgres, { requestId: two, ...named(person.handle) })
   const link: SubjectLink = { kind: 'alias', from: other.handle, to: person.handle }
   const linked = async () => {
     await createLinkWriter(postgres).write([link], 'shop')

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../postgres/apps.ts'
+import { contactsOf } from '../../postgres/privacy-requests.ts'
 import { readProfile } from '../../postgres/users-pii.ts'
 import { TOPICS } from '../../schemas/event-record.ts'
 import { createEdgeErasure, type EdgeErasure } from '../edge-erasure.ts'
@@ -48,6 +49,9 @@ async function profiles() {
   )
 }
 
+const contacts = () =>
+  edge.postgres.query('contacts', 'SELECT field, contact_hash FROM contacts ORDER BY field', [])
+
 test('Traits of identify are in the vault before the answer, sealed, and in no event; of a blocked person none is kept', async () => {
   const traits = { email: 'ada@example.com', name: 'Ada Canary', plan: 'gold', secretNote: 'no' }
   expect(await identify('ada-lovelace-1', traits)).toBe(200)
@@ -55,14 +59,23 @@ test('Traits of identify are in the vault before the answer, sealed, and in no e
   expect(await profiles()).toEqual([{ app: 'shop', personal: { email, name }, public: { plan: 'gold' } }])
   const sealed = await edge.postgres.query<{ sealed: Buffer }>('sealed', 'SELECT sealed FROM users_pii', [])
   for (const row of sealed) expect(row.sealed.toString('latin1')).not.toMatch(/ada@|Canary/)
-  for (const { value } of await readTopic(stage.config, TOPICS.events))
-    expect(value!.toString('latin1')).not.toMatch(/ada@|Canary/)
+  const [hash] = contactsOf(await edge.keyring.appLookupKey('shop'), [{ label: 'email', value: email }])
+  expect(await contacts()).toEqual([{ field: 'email', contact_hash: hash }])
+  const sent = await readTopic(stage.config, TOPICS.events)
+  expect(sent.length).toBeGreaterThan(0)
+  for (const record of sent) {
+    const bytes = Buffer.concat([record.key, record.value].map((part) => part ?? Buffer.alloc(0)))
+    expect(bytes.toString('latin1')).not.toMatch(/ada@|Canary/)
+    for (const text of ['latin1', 'hex', 'base64'] as const)
+      expect(bytes.toString('latin1')).not.toContain(hash!.toString(text))
+  }
 
   expect(await identify('ada-lovelace-1', { name: 'Ada King' })).toBe(200)
   expect((await profiles())[0]?.personal).toEqual({ email, name: 'Ada King' })
 
   await edge.block('shop', [{ label: 'userId', value: 'ada-lovelace-1' }])
   await edge.settle()
-  expect(await identify('ada-lovelace-1', { name: 'Ada Byron' })).toBe(200)
+  expect(await identify('ada-lovelace-1', { name: 'Ada Byron', email: 'byron@example.com' })).toBe(200)
   expect((await profiles())[0]?.personal.name).toBe('Ada King')
+  expect(await contacts()).toEqual([{ field: 'email', contact_hash: hash }])
 }, 300_000)

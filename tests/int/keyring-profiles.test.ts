@@ -35,9 +35,17 @@ function profile(person: { subjectId: string; secret: Buffer }, change: Partial<
     key: { secret: person.secret },
     personal: { email: 'ada@example.com', name: 'Ada Lovelace' },
     public: { plan: 'pro' },
+    contacts: { email: Buffer.alloc(32, 7) },
     ...change,
   }
 }
+
+const contactsOf = async ({ subjectId }: { subjectId: string }) =>
+  await postgres.query<{ field: string; contact_hash: Buffer }>(
+    'contacts_of',
+    'SELECT field, contact_hash FROM contacts WHERE subject_id = $1 ORDER BY field',
+    [subjectId],
+  )
 
 const dump = async () =>
   JSON.stringify(
@@ -81,6 +89,10 @@ test('Many profiles go in one go, also several of one person, and the seal key a
     })
   }
   await writeProfiles({ postgres }, [])
+  const [moved] = people as [(typeof people)[0], ...typeof people]
+  const contacts = [1, 2].map((byte) => profile(moved, { contacts: { email: Buffer.alloc(32, byte) } }))
+  await writeProfiles({ postgres }, contacts)
+  expect(await contactsOf(moved)).toEqual([{ field: 'email', contact_hash: Buffer.alloc(32, 2) }])
 })
 
 test('A sealed field can be moved neither to another field nor to another person', async () => {
@@ -116,6 +128,7 @@ test('Who is blocked or unknown gets nothing, and no error tells', async () => {
   await writeProfiles({ postgres }, [profile(person), profile(stranger)])
   for (const one of [person, stranger]) {
     expect(await readProfile({ postgres }, one)).toEqual({ app: null, personal: {}, public: {} })
+    expect(await contactsOf(one)).toEqual([])
   }
 })
 
@@ -140,6 +153,7 @@ test('A write that waits behind a block finds it, and stores nothing', async () 
   })
   await write
   expect(await readProfile({ postgres }, person)).toEqual({ app: null, personal: {}, public: {} })
+  expect(await contactsOf(person)).toEqual([])
 })
 
 test('With the secret the personal fields are gone, though their rows are still there', async () => {

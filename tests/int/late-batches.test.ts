@@ -189,9 +189,9 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   const taken = await edge.postgres.transaction((within) =>
     takeLateLinks(within, { olderThanMs: 0, max: 10_000 }),
   )
-  const closure = await readClosure(
-    edge.postgres,
-    taken.map((one) => one.handle),
-  )
+  const closure = await readClosure(edge.postgres, {
+    handles: taken.map((one) => one.handle),
+    contacts: { hashes: [], until: null },
+  })
   expect(closure).toHaveLength(unexplained.length)
 }, 600_000)

@@ -60,6 +60,11 @@ async function addSubject(): Promise<{ subjectId: string; handle: Buffer }> {
     `INSERT INTO subjects (handle, app, subject_id) VALUES ($1, 'shop', $2)`,
     [made.handle, made.subjectId],
   )
+  await deps.postgres.query(
+    'made_contact',
+    `INSERT INTO contacts (subject_id, field, contact_hash) VALUES ($1, 'email', $2)`,
+    [made.subjectId, randomBytes(32)],
+  )
   return made
 }
 
@@ -125,8 +130,8 @@ test('a restored Postgres has what was written after its base backup, and nobody
   expect(segments).toBeGreaterThan(0)
   const url = await start(folder)
   const restored = createPostgres(url, { timeoutMs: 60_000 })
-  const ids = async () => {
-    const rows = await restored.query<{ subject_id: string }>('ids', 'SELECT subject_id FROM subjects', [])
+  const ids = async (table = 'subjects') => {
+    const rows = await restored.query<{ subject_id: string }>(table, `SELECT subject_id FROM ${table}`, [])
     return rows.map((row) => row.subject_id).sort()
   }
   const all = [erased, bystander, erasedLater, late].map((one) => one.subjectId)
@@ -138,8 +143,13 @@ test('a restored Postgres has what was written after its base backup, and nobody
     [late.subjectId],
   )
   const journal = [...(await readJournal(deps.s3, sealer)), { ...entry([late]), subjectIds: [] }]
-  expect(await eraseFromRestored(url, journal)).toMatchObject({ erasures: 3, rows: 2 })
+  expect(await eraseFromRestored(url, journal)).toMatchObject({ erasures: 3, rows: 4 })
   expect(await ids()).toEqual([bystander.subjectId, late.subjectId].sort())
+  expect(await ids('contacts')).toEqual(await ids())
+  // A copy from before there were contacts has none to erase.
+  await restored.query('older', 'DROP TABLE contacts', [])
+  expect(await eraseFromRestored(url, [entry([bystander])])).toEqual({ erasures: 1, rows: 1 })
+  expect(await ids()).toEqual([late.subjectId])
   // It is a server to go on with, not only one to read.
   await restored.query('write', `INSERT INTO apps (app, write_key_sha256) VALUES ('after', $1)`, [
     randomBytes(32),

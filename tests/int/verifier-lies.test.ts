@@ -1,10 +1,11 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import { archiveFiles } from '../../clickhouse/archive-files.ts'
 import { putTokens } from '../../clickhouse/erase-tokens.ts'
-import { readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
+import { contactsOf, readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { purgePrefix } from '../../s3/purge.ts'
 import { putObject } from '../../s3/put-object.ts'
@@ -160,6 +161,16 @@ const LIES_ABOUT_ONE: Lie[] = [
     },
   },
   {
+    name: 'leaves out whoever gave the address as a trait',
+    store: 'postgres/vault',
+    async before(who) {
+      await addCarrier(who)
+      await world.verify().observeClosure(about(who))
+    },
+    // Whoever it leaves out, it would not want to be found by.
+    instead: () => world.postgres.query('lie_contact', 'DELETE FROM contacts', []),
+  },
+  {
     name: 'says "done" of ClickHouse and does nothing',
     without: ['clickhouse/events', 'clickhouse/aggregates'],
     instead: (who) => world.receipt(who, 'clickhouse/events'),
@@ -251,6 +262,19 @@ const LIES_ABOUT_ONE: Lie[] = [
     store: 'kafka/events',
   },
 ]
+
+/** Somebody with another user id, whose profile carries the person's address. */
+async function addCarrier({ identifiers }: ErasedPerson): Promise<void> {
+  const [hash] = contactsOf(await world.edge.keyring.appLookupKey('shop'), identifiers)
+  const subjectId = randomUUID()
+  await world.edge.keyring.createSecrets([subjectId])
+  await world.postgres.query(
+    'add_carrier',
+    `WITH born AS (INSERT INTO subjects (handle, app, subject_id) VALUES ($1, 'shop', $2))
+     INSERT INTO contacts (subject_id, field, contact_hash) VALUES ($2, 'email', $3)`,
+    [randomBytes(32), subjectId, hash],
+  )
+}
 
 /** The file of the archive that is hidden, as it was before the erasure. */
 let kept: Buffer

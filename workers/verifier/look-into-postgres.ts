@@ -22,7 +22,7 @@ export async function lookIntoPostgres(
   findings: Findings,
 ): Promise<void> {
   const columns = await namingColumns(postgres)
-  for (const needed of ['subjects', 'subject_links', 'users_pii', 'users_public']) {
+  for (const needed of ['subjects', 'subject_links', 'users_pii', 'users_public', 'contacts']) {
     if (!columns.some(({ table }) => table === needed)) {
       throw new EbbError('store_unreadable', `table ${needed} cannot be looked into`)
     }

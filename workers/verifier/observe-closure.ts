@@ -1,21 +1,14 @@
-import { createHmac } from 'node:crypto'
 import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import { EbbError } from '../../runtime/errors.ts'
-import type { PersonIdentifier } from '../../schemas/erasure.ts'
-import {
-  type Observation,
-  type ObservedSubject,
-  type OpenRequest,
-  readOpenRequest,
-  writeObservation,
-} from './observation.ts'
+import { contactsOf, handlesOf } from './identifier-hashes.ts'
+import { type Observation, type ObservedSubject, readOpenRequest, writeObservation } from './observation.ts'
 import type { KeyringReader } from './read-keyring.ts'
 
 /**
- * Works out by itself who is to be erased: handles from the identifiers, and from them every subject that asserted links
- * lead to, both ways. Links are followed by subject id, so that a missing row of a subject hides nobody behind it. What
- * was seen before stays seen.
+ * Works out by itself who is to be erased: whoever bears a handle of the identifiers or carries an address or number among them,
+ * and from there every subject that asserted links lead to, both ways. Links are followed by subject id, so that a missing
+ * row of a subject hides nobody behind it. What was seen before stays seen.
  */
 export async function observeClosure(
   deps: {
@@ -27,10 +20,20 @@ export async function observeClosure(
   requestId: string,
 ): Promise<Observation> {
   const request = await readOpenRequest(deps, requestId)
-  const own = await handlesOf(deps.keyring, request)
+  const lookupKey = await deps.keyring.lookupKey(request.app)
+  if (!lookupKey) throw new EbbError('app_unknown', 'the app has no look-up key')
+  const { identifiers } = request.sealed
+  const own = handlesOf(lookupKey, identifiers)
   const before = request.observed
   const known = before?.subjects.map((one) => one.subjectId) ?? []
-  const ids = await closureOf(deps.postgres, { handles: own, known, until: request.liftedAt })
+  // Who gives an address after the block is somebody else, whom nothing could keep from giving it.
+  const carriedUntil = request.blockedAt ?? request.liftedAt
+  const carriers = await carriersOf(deps.postgres, contactsOf(lookupKey, identifiers), carriedUntil)
+  const ids = await closureOf(deps.postgres, {
+    handles: own,
+    known: [...known, ...carriers],
+    until: request.liftedAt,
+  })
   const borne = await handlesOfSubjects(deps.postgres, ids)
   const secrets = await deps.keyring.secrets(ids)
   const subjects = new Map<string, ObservedSubject>(before?.subjects.map((one) => [one.subjectId, one]))
@@ -50,23 +53,14 @@ export async function observeClosure(
   return observation
 }
 
-/** As the gate makes them, worked out anew: an e-mail address or a phone number may be an app's user id. */
-async function handlesOf(keyring: KeyringReader, { app, sealed }: OpenRequest): Promise<string[]> {
-  const lookupKey = await keyring.lookupKey(app)
-  if (!lookupKey) throw new EbbError('app_unknown', 'the app has no look-up key')
-  return [
-    ...new Set(sealed.identifiers.flatMap((one) => formsOf(one).map((form) => handleOf(lookupKey, form)))),
-  ]
-}
-
-function formsOf({ label, value }: PersonIdentifier): { kind: string; id: string }[] {
-  if (label === 'anonymousId') return [{ kind: 'anonymous', id: value }]
-  const forms = label === 'email' ? [value, value.toLowerCase()] : [value]
-  return forms.map((id) => ({ kind: 'user', id }))
-}
-
-function handleOf(lookupKey: Buffer, { kind, id }: { kind: string; id: string }): string {
-  return createHmac('sha256', lookupKey).update(`${kind}\0${id}`).digest('hex')
+/** Subjects whose profile carries one of these contacts (hex). @param until whoever gave it later is left out; null leaves nobody out */
+async function carriersOf(postgres: Postgres, contacts: string[], until: Date | null): Promise<string[]> {
+  const rows = await postgres.query<{ subject_id: string }>(
+    'verifier_carriers',
+    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    [contacts.map(fromHex), until],
+  )
+  return rows.map((row) => row.subject_id)
 }
 
 /** @param until whoever came later under the same handles is somebody else */
@@ -85,7 +79,7 @@ async function closureOf(
          ON l.asserted AND (l.from_subject = c.subject_id OR l.to_subject = c.subject_id)
      )
      SELECT subject_id FROM closure`,
-    [handles.map((handle) => Buffer.from(handle, 'hex')), known, until],
+    [handles.map(fromHex), known, until],
   )
   return rows.map((row) => row.subject_id)
 }
@@ -97,4 +91,8 @@ async function handlesOfSubjects(postgres: Postgres, subjectIds: readonly string
     [subjectIds],
   )
   return rows.map((row) => row.handle.toString('hex'))
+}
+
+function fromHex(text: string): Buffer {
+  return Buffer.from(text, 'hex')
 }
