@@ -31,7 +31,9 @@ export function createAwaitBlock(deps: AwaitBlockDeps): ErasureActivities['await
     let block = request.progress.block as BlockProgress | undefined
     if (!block || (await hasGrown(deps, request))) block = await publishBlock(deps, requestId)
     const now = await readClock(deps.postgres)
-    const overAt = block.atMs + barrierMs(deps.leaseMs)
+    // Contacts are taken until the request counts as blocked, which is said after the block was published.
+    const fromMs = Math.max(block.atMs, request.blockedAt?.getTime() ?? 0)
+    const overAt = fromMs + barrierMs(deps.leaseMs)
     if (now < overAt) throw pending('collectors or cuts of before may be under way', overAt - now)
     const { rev } = block
     if (!(await readProgress()).every(({ metadata }) => (metadata?.rev ?? -1) > rev))

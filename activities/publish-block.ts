@@ -8,6 +8,7 @@ import {
   addProgress,
   contactsOf,
   type PrivacyRequest,
+  readObservedIds,
   readRequest,
   readSealed,
   writeSealed,
@@ -57,15 +58,17 @@ export async function publishBlock(deps: BlockDeps, requestId: string): Promise<
 
 /**
  * Whom a request names. Who comes to carry an address after the block is in force is not meant: nothing stops new people from giving
- * it, as they cannot take a handle, and the closure must come to an end.
+ * it, as they cannot take a handle, and the closure must come to an end. Whoever the verifier has seen is meant too, though they may
+ * have given another address since: it forgets nobody, and would wait for them.
  */
 export async function closureStart(
-  { keyring }: Pick<BlockDeps, 'keyring'>,
-  { app, blockedAt }: PrivacyRequest,
+  deps: Pick<BlockDeps, 'postgres' | 'keyring'>,
+  { requestId, app, blockedAt }: PrivacyRequest,
   { handles, identifiers }: SealedErasure,
 ): Promise<ClosureStart> {
-  const hashes = contactsOf(await keyring.appLookupKey(app), identifiers)
-  return { handles: handles.map(fromHex), contacts: { hashes, until: blockedAt } }
+  const hashes = contactsOf(await deps.keyring.appLookupKey(app), identifiers)
+  const subjectIds = await readObservedIds(deps, requestId)
+  return { handles: handles.map(fromHex), contacts: { hashes, until: blockedAt }, subjectIds }
 }
 
 async function addClosure(

@@ -14,6 +14,8 @@ export interface ClosureStart {
   /** 32 bytes each; those that nobody bears have no subject to mark. */
   handles: readonly Buffer[]
   contacts: ContactSearch
+  /** Subject ids that are known to be meant, whatever they are called by now. */
+  subjectIds: readonly string[]
 }
 
 export interface BlockWish extends ClosureStart {
@@ -48,11 +50,11 @@ export function blockSubjects(postgres: TransactingPostgres, wish: BlockWish): P
 
 /**
  * The closure as it is now: breadth first over asserted links, both ways, from the subjects of these handles and from those whose
- * profile carries one of these contacts.
+ * profile carries one of these contacts, and from those that are known.
  */
 export async function readClosure(
   within: Within,
-  { handles, contacts }: ClosureStart,
+  { handles, contacts, subjectIds }: ClosureStart,
 ): Promise<ClosureSubject[]> {
   const closure = new Map<string, ClosureSubject>()
   const add = (rows: SubjectRow[]) => {
@@ -62,14 +64,15 @@ export async function readClosure(
   // By itself: joined to `subjects`, and without samples to judge by, the planner might read both tables whole.
   const carriers = await within.query<{ subject_id: string }>(
     'closure_of_contacts',
-    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    `SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[])
+       AND ($2::timestamptz IS NULL OR date_trunc('milliseconds', since) <= $2)`,
     [contacts.hashes, contacts.until],
   )
   let edge = add(
     await within.query<SubjectRow>(
       'closure_start',
       'SELECT subject_id, handle FROM subjects WHERE handle = ANY($1::bytea[]) OR subject_id = ANY($2::uuid[])',
-      [handles, carriers.map((row) => row.subject_id)],
+      [handles, [...subjectIds, ...carriers.map((row) => row.subject_id)]],
     ),
   )
   while (edge.length > 0) {

@@ -13,7 +13,7 @@ export interface ContactRow {
 export interface ContactSearch {
   /** 32 bytes each. */
   hashes: readonly Buffer[]
-  /** Who came to carry one of them later is not meant; null leaves nobody out. */
+  /** Who came to carry one of them later, by the millisecond, is not meant; null leaves nobody out. */
   until: Date | null
 }
 

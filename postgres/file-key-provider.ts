@@ -50,8 +50,9 @@ interface FollowedFile {
 }
 
 async function followKeyFile(path: string): Promise<FollowedFile> {
-  let read = await load(path)
+  // In this order: what replaces the file in between is read again.
   let seen = await stamp(path)
+  let read = await load(path)
   const keys = async (): Promise<Map<string, Buffer>> => {
     const now = await stamp(path)
     if (now !== seen) {

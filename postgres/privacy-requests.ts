@@ -4,7 +4,9 @@ import type { Postgres } from './client.ts'
 
 export {
   idBytes,
+  observedContext,
   type RequestDeps,
+  readObservedIds,
   readSealed,
   readSealedMany,
   sealContent,

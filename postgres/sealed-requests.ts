@@ -35,6 +35,28 @@ export async function readSealedMany(
   return contents
 }
 
+/**
+ * Subject ids (UUIDs in text) that the verifier has seen to be a person's, by its own look; none before its first one, and of a
+ * request that is closed.
+ */
+export async function readObservedIds(deps: RequestDeps, requestId: string): Promise<string[]> {
+  const [row] = await deps.postgres.query<{ observed: Buffer }>(
+    'read_observed',
+    'SELECT observed FROM privacy_requests WHERE request_id = $1 AND observed IS NOT NULL',
+    [requestId],
+  )
+  const secret = row && (await deps.keyring.readSecrets([requestId])).get(requestId)
+  if (!secret) return []
+  const text = unseal(secret, row.observed, observedContext(requestId)).toString()
+  const { subjects, keyless } = JSON.parse(text) as { subjects: { subjectId: string }[]; keyless: string[] }
+  return [...subjects.map(({ subjectId }) => subjectId), ...keyless]
+}
+
+/** Bound into what the verifier seals: another than that of `sealed`, so that neither column can be put in the place of the other. */
+export function observedContext(requestId: string): Buffer {
+  return Buffer.concat([idBytes(requestId), Buffer.from('observed')])
+}
+
 /** Puts another content in the place of the sealed one. @throws EbbError `request_unknown` */
 export async function writeSealed(
   deps: RequestDeps,

@@ -40,7 +40,8 @@ export async function submitErasure(
   if (apps.length === 0) throw new EbbError('app_unknown', 'no such app')
   const lookupKey = await keyring.appLookupKey(wish.app)
   const handles = handlesOf(lookupKey, wish.identifiers)
-  const blinds = blindsOf(lookupKey, [...handles, ...contactsOf(lookupKey, wish.identifiers)])
+  const contacts = contactsOf(lookupKey, wish.identifiers)
+  const blinds = blindsOf(lookupKey, [...handles, ...contacts])
   const [secret] = await keyring.createSecrets([randomUUID()])
   const requestId = secret!.subjectId
   const content: SealedErasure = {
@@ -55,7 +56,7 @@ export async function submitErasure(
     await within.query('lock_requests', 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4))', [
       `ebb requests of ${wish.app}`,
     ])
-    const running = await findCovering(within, wish.app, blinds)
+    const running = await findCovering(within, wish.app, { blinds, unblocked: contacts.length > 0 })
     if (running) return running
     await insertRequest(within, {
       requestId,
@@ -140,16 +141,20 @@ export async function submitHandle(
   return requestId
 }
 
-/** A running request that names all of these people already; one that names only some of them is not enough. */
+/**
+ * A running request that names all of these people already; one that names only some of them is not enough. Nor is one whose block is
+ * in force, where an address or number is asked for: it means those who carried it then, and nobody who came to carry it since.
+ */
 async function findCovering(
   postgres: Pick<Postgres, 'query'>,
   app: string,
-  blinds: Buffer[],
+  { blinds, unblocked }: { blinds: Buffer[]; unblocked: boolean },
 ): Promise<string | undefined> {
   const rows = await postgres.query<{ request_id: string }>(
     'find_covering_request',
-    'SELECT request_id FROM privacy_requests WHERE blinds @> $2::bytea[] AND app = $1 ORDER BY received_at LIMIT 1',
-    [app, blinds],
+    `SELECT request_id FROM privacy_requests
+     WHERE blinds @> $2::bytea[] AND app = $1 AND NOT ($3 AND blocked_at IS NOT NULL) ORDER BY received_at LIMIT 1`,
+    [app, blinds, unblocked],
   )
   return rows[0]?.request_id
 }
@@ -168,8 +173,8 @@ export function contactsOf(lookupKey: Buffer, identifiers: readonly PersonIdenti
 
 /**
  * Handles under which the app's events may know a person: HMAC(app look-up key, kind ‖ 0x00 ‖ id), as the gate makes
- * them. An e-mail address or a phone number counts as a user id, since some apps use it as one; addresses are tried in
- * lower case too.
+ * them. An e-mail address or a phone number counts as a user id, since some apps use it as one: as it was typed, an address in lower
+ * case too, and both in the one form of contacts.
  * @throws EbbError `identifier_invalid` for ill-formed text, which no event could carry.
  */
 export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentifier[]): Buffer[] {
@@ -178,13 +183,18 @@ export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentif
   for (const { label, value } of identifiers) {
     if (LONE_SURROGATE.test(value))
       throw new EbbError('identifier_invalid', 'an identifier is not well-formed')
-    const forms = label === 'email' ? [value, value.toLowerCase()] : [value]
-    for (const form of forms) {
+    for (const form of formsOf(label, value)) {
       const hash = hashText(keyed, label === 'anonymousId' ? 'anonymous' : 'user', form)
       handles.set(hash, Buffer.from(hash, 'latin1'))
     }
   }
   return [...handles.values()]
+}
+
+function formsOf(label: PersonIdentifier['label'], value: string): string[] {
+  if (label !== 'email' && label !== 'phone') return [value]
+  const known = normaliseContact(label, value)
+  return [value, ...(label === 'email' ? [value.toLowerCase()] : []), ...(known === '' ? [] : [known])]
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u

@@ -23,8 +23,8 @@ export interface GivenProfile {
 
 export interface ProfileWriter {
   /**
-   * Resolves when the profile is on disk, sealed; nothing to wait for (undefined) when the same was stored lately. Of a
-   * person who is being erased nothing is stored, and nothing tells. @throws EbbError `subjects_unavailable`
+   * Resolves when the profile is on disk, sealed; nothing to wait for (undefined) when the same was stored lately and nobody can be
+   * found by it. Of a person who is being erased nothing is stored, and nothing tells. @throws EbbError `subjects_unavailable`
    */
   write(profile: GivenProfile): Promise<void> | undefined
   /** What was stored of this handle lately may be gone. */
@@ -38,28 +38,41 @@ export interface ProfileWriterDeps {
   contactTraits: ReadonlyMap<string, ContactKind>
 }
 
-/** Batches profiles as links are batched: each page of a session repeats its identify call. */
+const BATCHES = { windowMs: 2, batchSize: 200, concurrency: 2, pendingLimit: 5_000 }
+
+/**
+ * Batches profiles as links are batched: each page of a session repeats its identify call. What was stored lately is not sealed and
+ * stored again; but another collector may have stored something else since, and requests to erase rest on contacts, so those
+ * are compared.
+ */
 export function createProfileWriter(deps: ProfileWriterDeps, capacity = 100_000): ProfileWriter {
   const stored = createRecentMap<string>(capacity)
-  const store = batchMisses<GivenProfile, true>((profiles) => storeAll(deps, profiles), {
-    windowMs: 2,
-    batchSize: 200,
-    concurrency: 2,
-    pendingLimit: 5_000,
-  })
+  const lookups = rememberLookups(deps.keyring)
+  const store = batchMisses<GivenProfile, true>((profiles) => storeAll(deps, lookups, profiles), BATCHES)
+  const isKnown = batchMisses<GivenProfile, boolean>(
+    (profiles) => compareContacts(deps, lookups, profiles),
+    BATCHES,
+  )
   return {
     write(profile) {
       const key = profile.handle.toString('latin1')
       const content = JSON.stringify([profile.personal, profile.public, profile.token.toString('latin1')])
       const digest = createHash('sha256').update(content).digest('base64')
-      if (stored.get(key) === digest) return undefined
-      return store(`${key}${digest}`, profile).then(() => stored.set(key, digest))
+      const flight = `${key}${digest}`
+      const storeNow = () => store(flight, profile).then(() => stored.set(key, digest))
+      if (stored.get(key) !== digest) return storeNow()
+      if (!Object.keys(profile.personal).some((field) => deps.contactTraits.has(field))) return undefined
+      return isKnown(flight, profile).then((known) => (known ? undefined : storeNow()))
     },
     forget: (handle) => stored.delete(handle.toString('latin1')),
   }
 }
 
-async function storeAll(deps: ProfileWriterDeps, profiles: readonly GivenProfile[]): Promise<true[]> {
+async function storeAll(
+  deps: ProfileWriterDeps,
+  lookups: Lookups,
+  profiles: readonly GivenProfile[],
+): Promise<true[]> {
   try {
     const rows = await deps.postgres.query<{ handle: Buffer; subject_id: string }>(
       'read_subjects',
@@ -68,14 +81,14 @@ async function storeAll(deps: ProfileWriterDeps, profiles: readonly GivenProfile
     )
     const ids = new Map(rows.map((row) => [row.handle.toString('latin1'), row.subject_id]))
     const secrets = await deps.keyring.readSecrets([...ids.values()])
-    const lookups = await readLookups(deps.keyring, profiles)
+    const keyed = await lookups(profiles)
     const owned = profiles.flatMap((profile) => {
       const subjectId = ids.get(profile.handle.toString('latin1'))
       const secret = subjectId === undefined ? undefined : secrets.get(subjectId)
       if (subjectId === undefined || !secret) return []
       const { token, sealKey } = deriveSubjectKeys(secret)
       if (!token.equals(profile.token)) return []
-      const contacts = contactsOf(deps.contactTraits, lookups.get(profile.app)!, profile.personal)
+      const contacts = contactsOf(deps.contactTraits, keyed.get(profile.app)!, profile.personal)
       return [{ ...profile, subjectId, key: { sealKey }, contacts }]
     })
     await writeProfiles(deps, owned)
@@ -85,14 +98,44 @@ async function storeAll(deps: ProfileWriterDeps, profiles: readonly GivenProfile
   return profiles.map(() => true)
 }
 
-/** Look-up keys of the profiles' apps, by app: mostly one. */
-async function readLookups(
-  keyring: ProfileWriterDeps['keyring'],
+/** Of each profile, whether its contacts are what stands in the vault. */
+async function compareContacts(
+  deps: ProfileWriterDeps,
+  lookups: Lookups,
   profiles: readonly GivenProfile[],
-): Promise<Map<string, KeyedHash>> {
-  const apps = [...new Set(profiles.map((profile) => profile.app))]
-  const keys = await Promise.all(apps.map((app) => keyring.appLookupKey(app)))
-  return new Map(apps.map((app, index) => [app, createKeyedHash(keys[index]!)]))
+): Promise<boolean[]> {
+  try {
+    const keyed = await lookups(profiles)
+    const rows = await deps.postgres.query<{ handle: Buffer; field: string; contact_hash: Buffer }>(
+      'read_contacts',
+      `SELECT handle, field, contact_hash FROM subjects JOIN contacts USING (subject_id)
+       WHERE handle = ANY($1::bytea[])`,
+      [profiles.map((profile) => profile.handle)],
+    )
+    const nameOf = (handle: Buffer, field: string) => `${handle.toString('latin1')}${field}`
+    const held = new Map(rows.map((row) => [nameOf(row.handle, row.field), row.contact_hash]))
+    return profiles.map(({ app, handle, personal }) =>
+      Object.entries(contactsOf(deps.contactTraits, keyed.get(app)!, personal)).every(
+        ([field, hash]) => held.get(nameOf(handle, field))?.equals(hash) ?? false,
+      ),
+    )
+  } catch (cause) {
+    throw new EbbError('subjects_unavailable', 'profiles cannot be looked up', { cause })
+  }
+}
+
+/** Look-up keys of the profiles' apps, by app. */
+type Lookups = (profiles: readonly GivenProfile[]) => Promise<ReadonlyMap<string, KeyedHash>>
+
+/** An app keeps its key for good, and there are few apps. */
+function rememberLookups(keyring: ProfileWriterDeps['keyring']): Lookups {
+  const known = new Map<string, KeyedHash>()
+  return async (profiles) => {
+    for (const app of new Set(profiles.map((profile) => profile.app))) {
+      if (!known.has(app)) known.set(app, createKeyedHash(await keyring.appLookupKey(app)))
+    }
+    return known
+  }
 }
 
 /** Also of a trait that holds no address or number (any more), which nobody searches for: what was there before must not stay. */

@@ -47,6 +47,13 @@ describe('the configuration', () => {
     expect(without.aws).toBeUndefined()
   })
 
+  it('lets no policy be written for everybody', () => {
+    for (const everybody of ['*', 'arn:aws:iam::*:root'])
+      expect(() => readConfig({ EBB_VERIFIER_S3_PRINCIPAL: everybody })).toThrow(/EBB_VERIFIER_S3_PRINCIPAL/)
+    const own = 'arn:aws:iam::123456789012:role/verifier'
+    expect(readConfig({ EBB_VERIFIER_S3_PRINCIPAL: own }).verifier.s3Principal).toBe(own)
+  })
+
   it('does not mix half of a pair with half of another', () => {
     expect(() => readConfig({ EBB_VERIFIER_S3_ACCESS_KEY: 'own' })).toThrow(/EBB_VERIFIER_S3_SECRET_KEY/)
     expect(() => readConfig({ EBB_VERIFIER_AWS_SECRET_ACCESS_KEY: 'own' })).toThrow(

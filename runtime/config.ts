@@ -77,7 +77,11 @@ const Environment = z.object({
   EBB_VERIFIER_AWS_ACCESS_KEY_ID: z.string().default(''),
   EBB_VERIFIER_AWS_SECRET_ACCESS_KEY: z.string().default(''),
   /** What a bucket policy calls the verifier; then migrations write the buckets' policies. '' leaves policies as they are. */
-  EBB_VERIFIER_S3_PRINCIPAL: z.string().default(''),
+  EBB_VERIFIER_S3_PRINCIPAL: z
+    .string()
+    // A policy for everybody would open the archive, the backups and the log to the world.
+    .regex(/^[^*?]*$/, 'must name one account')
+    .default(''),
   /** Folder of the verifier's signing keys (0700). Default: `<EBB_HOME>/verifier`. */
   EBB_VERIFIER_FOLDER: z.string().default(''),
   /** Name of the transparency log, as in its checkpoints. */

@@ -24,7 +24,11 @@ interface Node {
   handle: Buffer
 }
 
-const named = (...handles: Buffer[]): ClosureStart => ({ handles, contacts: { hashes: [], until: null } })
+const named = (...handles: Buffer[]): ClosureStart => ({
+  handles,
+  contacts: { hashes: [], until: null },
+  subjectIds: [],
+})
 
 async function makeSubjects(count: number): Promise<Node[]> {
   const nodes = Array.from({ length: count }, () => ({ subjectId: randomUUID(), handle: randomBytes(32) }))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAwaitBlock } from '../../activities/await-block.ts'
+import { createBlockSubjects } from '../../activities/block-subjects.ts'
 import { createApp } from '../../postgres/apps.ts'
 import {
   contactsOf,
@@ -28,14 +29,18 @@ beforeAll(async () => {
   stage = await createStage({ environment: { EBB_SUPPRESS_S: '0', EBB_EVENTS_RETENTION_S: '1' } })
   world = await createErasureWorld(stage)
   await createApp(world.postgres, { app: 'learn' })
-  const { postgres } = world
-  const { keyring } = world.edge
-  resolver = createSubjectResolver({ postgres, keyring })
-  profiles = createProfileWriter({ postgres, keyring, contactTraits: contactTraits(loadRegistry()) })
+  resolver = createSubjectResolver({ postgres: world.postgres, keyring: world.edge.keyring })
+  profiles = createProfileWriter(collectorDeps())
 }, 300_000)
 afterAll(async () => {
   await world?.close()
   await stage?.close()
+})
+
+const collectorDeps = () => ({
+  postgres: world.postgres,
+  keyring: world.edge.keyring,
+  contactTraits: contactTraits(loadRegistry()),
 })
 
 interface Account {
@@ -45,12 +50,17 @@ interface Account {
 }
 
 /** What a collector makes of `identify`. */
-async function identify(userId: string, traits: Record<string, string>, app = 'shop'): Promise<Account> {
+async function identify(
+  userId: string,
+  traits: Record<string, string>,
+  app = 'shop',
+  collector = profiles,
+): Promise<Account> {
   const lookup = await world.edge.keyring.appLookupKey(app)
   const [handle] = handlesOf(lookup, [{ label: 'userId', value: userId }]) as [Buffer]
   const [keys] = await resolver.resolve([handle], app)
   const token = Buffer.from(keys!.token)
-  await profiles.write({ handle, token, app, personal: traits, public: {} })
+  await collector.write({ handle, token, app, personal: traits, public: {} })
   const [subject] = await world.postgres.query<{ subject_id: string }>(
     'test_subject_of',
     'SELECT subject_id FROM subjects WHERE handle = $1',
@@ -66,6 +76,16 @@ async function ask(...identifiers: PersonIdentifier[]): Promise<string> {
   await world.verify().logReceived({ requestId })
   await world.verify().observeClosure({ requestId })
   return requestId
+}
+/** A request as the office takes it in; its saga has done nothing yet. */
+const submitByEmail = (value: string) => {
+  const { postgres, keyring } = world.edge
+  const deps = { postgres, keyring, now: Date.now, privacy: { graceMs: 0, dueMs: 60_000 } }
+  return submitErasure(
+    deps,
+    { app: 'shop', identifiers: [{ label: 'email', value }], proof: 'email-code' },
+    'test',
+  )
 }
 const byEmail = (value: string) => ask({ label: 'email', value })
 
@@ -195,17 +215,54 @@ describe('an address that was given as a trait', () => {
     const requestId = await byEmail(email)
     expect(requestId).not.toBe(byUserId)
     expect(await meantBy(requestId)).toEqual(idsOf(carrier))
-    const deps = { ...world.edge.deps, keyring: world.edge.keyring, now: Date.now }
-    const wish = { app: 'shop', identifiers: [{ label: 'email' as const, value: email }] }
-    const again = await submitErasure(
-      { ...deps, privacy: { graceMs: 0, dueMs: 60_000 } },
-      { ...wish, proof: 'email-code' },
-      'test',
-    )
-    expect(again).toEqual({ requestId, joined: true })
   })
 
-  test('of nobody leaves a request as one of somebody does', async () => {
+  test('joins a request that has not blocked anybody, and none that means those of before', async () => {
+    const email = address()
+    const before = await identify('joins-before', { email })
+    const submit = () => submitByEmail(email)
+    const first = await world.edge.block('shop', [{ label: 'email', value: email }])
+    expect(await submit()).toEqual({ requestId: first, joined: true })
+    await setState(world.postgres, first, 'blocked')
+    const after = await identify('joins-after', { email })
+    const second = await submit()
+    expect(second.joined).toBe(false)
+    await createBlockSubjects(world.edge.deps)(second)
+    await setState(world.postgres, second.requestId, 'blocked')
+    await world.verify().observeClosure(second)
+    expect(await meantBy(second.requestId)).toEqual(idsOf(before, after))
+  })
+
+  test('is looked up as it stands, whichever collector stored it last', async () => {
+    const [one, other] = [address(), address()]
+    const elsewhere = createProfileWriter(collectorDeps())
+    const person = await identify('roams', { email: one })
+    await identify('roams', { email: other }, 'shop', elsewhere)
+    await identify('roams', { email: one })
+    expect(await meantBy(await byEmail(other))).toEqual([])
+    expect(await meantBy(await byEmail(one))).toEqual(idsOf(person))
+  })
+
+  test('still means whom the verifier has seen to carry it, when they give another just before the block', async () => {
+    const email = address()
+    const person = await identify('quick', { email })
+    const { requestId } = await submitByEmail(email)
+    await world.verify().logReceived({ requestId })
+    await identify('quick', { email: address() })
+    await createBlockSubjects(world.edge.deps)({ requestId })
+    await setState(world.postgres, requestId, 'blocked')
+    await world.verify().observeClosure({ requestId })
+    expect(await meantBy(requestId)).toEqual(idsOf(person))
+  })
+
+  test('finds who has it as user id, however it was typed to the officer', async () => {
+    const email = address()
+    const [byAddress, byNumber] = [await identify(email, {}), await identify('+4930123', {})]
+    expect(await meantBy(await byEmail(` ${email.toUpperCase()}`))).toEqual(idsOf(byAddress))
+    expect(await meantBy(await ask({ label: 'phone', value: '+49 (30) 123' }))).toEqual(idsOf(byNumber))
+  })
+
+  test('of nobody takes a request through the same states as one of somebody', async () => {
     const email = address()
     await identify('somebody', { email })
     const [known, unknown] = [await byEmail(email), await byEmail(address())]

@@ -192,6 +192,7 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   const closure = await readClosure(edge.postgres, {
     handles: taken.map((one) => one.handle),
     contacts: { hashes: [], until: null },
+    subjectIds: [],
   })
   expect(closure).toHaveLength(unexplained.length)
 }, 600_000)

@@ -7,7 +7,8 @@ import type { PersonIdentifier } from '../../schemas/erasure.ts'
 export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentifier[]): string[] {
   const ids = identifiers.flatMap(({ label, value }) => {
     if (label === 'anonymousId') return [`anonymous\0${value}`]
-    return label === 'email' ? [`user\0${value}`, `user\0${value.toLowerCase()}`] : [`user\0${value}`]
+    const typed = label === 'email' ? [value, value.toLowerCase()] : [value]
+    return [...typed, ...oneForm(label, value)].map((id) => `user\0${id}`)
   })
   return [...new Set(ids.map((id) => hashOf(lookupKey, id)))]
 }
@@ -15,11 +16,16 @@ export function handlesOf(lookupKey: Buffer, identifiers: readonly PersonIdentif
 /** Hashes (hex) by which somebody is known who gave one of these addresses or numbers as a trait. */
 export function contactsOf(lookupKey: Buffer, identifiers: readonly PersonIdentifier[]): string[] {
   const contacts = identifiers.flatMap(({ label, value }) => {
-    if (label !== 'email' && label !== 'phone') return []
-    const text = label === 'email' ? value.normalize('NFC').trim().toLowerCase() : numberOf(value)
-    return text === '' ? [] : [`contact-${label}\0${text}`]
+    return oneForm(label, value).map((text) => `contact-${label}\0${text}`)
   })
   return [...new Set(contacts.map((contact) => hashOf(lookupKey, contact)))]
+}
+
+/** None of what is no address or number, or says nothing. */
+function oneForm(label: PersonIdentifier['label'], value: string): string[] {
+  if (label !== 'email' && label !== 'phone') return []
+  const text = label === 'email' ? value.normalize('NFC').trim().toLowerCase() : numberOf(value)
+  return text === '' ? [] : [text]
 }
 
 /** Digits, with a plus where one stands before the first of them. */

@@ -1,4 +1,5 @@
 import type { Postgres } from '../../postgres/client.ts'
+import { idBytes, observedContext } from '../../postgres/privacy-requests.ts'
 import { seal, unseal } from '../../postgres/seal.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { SealedErasure } from '../../schemas/erasure.ts'
@@ -88,7 +89,7 @@ export async function readOpenRequest(
 }
 
 function openRequest(row: Row, { secret }: FoundSecret): OpenRequest {
-  const context = sealedContext(row.request_id)
+  const context = idBytes(row.request_id)
   return {
     requestId: row.request_id,
     app: row.app,
@@ -116,13 +117,4 @@ export async function writeObservation(
     requestId,
     sealed,
   ])
-}
-
-function sealedContext(requestId: string): Buffer {
-  return Buffer.from(requestId.replaceAll('-', ''), 'hex')
-}
-
-/** Another than that of `sealed`: neither column can be put in the place of the other. */
-function observedContext(requestId: string): Buffer {
-  return Buffer.concat([sealedContext(requestId), Buffer.from('observed')])
 }

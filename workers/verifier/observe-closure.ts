@@ -57,7 +57,8 @@ export async function observeClosure(
 async function carriersOf(postgres: Postgres, contacts: string[], until: Date | null): Promise<string[]> {
   const rows = await postgres.query<{ subject_id: string }>(
     'verifier_carriers',
-    'SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[]) AND ($2::timestamptz IS NULL OR since <= $2)',
+    `SELECT subject_id FROM contacts WHERE contact_hash = ANY($1::bytea[])
+       AND ($2::timestamptz IS NULL OR date_trunc('milliseconds', since) <= $2)`,
     [contacts.map(fromHex), until],
   )
   return rows.map((row) => row.subject_id)
