@@ -64,13 +64,14 @@ export type PlatformErasureActivities = ErasureActivities & ErasureBatchActiviti
 /** Every side effect of the erasure workflows but the verifier's. What they throw is mapped to closed codes. */
 export function createErasureActivities(deps: ErasureDependencies): PlatformErasureActivities {
   const { config, logger, postgres, client } = deps
+  const { largestRewriteBytes } = config.privacy
   const keys = {
     ...deps,
     keyringUrl: config.postgres.keyringUrl,
     // No backup opens once an old key is gone, so what replaces it is in the bucket first.
     beforeDestroying: async () => void (await shipWal(deps)),
   }
-  const shared = { ...deps, destroyKey: createKeyDestroyer(keys) }
+  const shared = { ...deps, destroyKey: createKeyDestroyer({ ...keys, largestRewriteBytes }) }
   const batch = {
     client,
     taskQueue: config.temporal.taskQueue,
@@ -120,7 +121,7 @@ function createErasers(deps: ErasureDependencies): StoreEraser[] {
   const { config } = deps
   return [
     createClickHouseEraser(deps),
-    createVaultEraser(deps),
+    createVaultEraser({ ...deps, largestRewriteBytes: config.privacy.largestRewriteBytes }),
     createArchiveEraser({
       ...deps,
       postgresUrl: config.postgres.url,

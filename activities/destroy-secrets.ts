@@ -44,10 +44,10 @@ const WINDOW_MS = 500
 
 /** Destroys single keys of requests and holds, all that come together in one go, and what their rows leave in pages. */
 export function createKeyDestroyer(
-  deps: DestroyDeps & { postgres: TransactingPostgres },
+  deps: DestroyDeps & { postgres: TransactingPostgres; largestRewriteBytes: number },
 ): (id: string) => Promise<void> {
   return gatherCalls<string>(WINDOW_MS, async (ids) => {
     await destroySecrets(deps, ids)
-    await rewriteTables(deps.postgres, ['privacy_requests', 'legal_holds'])
+    await rewriteTables(deps.postgres, ['privacy_requests', 'legal_holds'], deps.largestRewriteBytes)
   })
 }

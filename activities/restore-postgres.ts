@@ -142,6 +142,8 @@ export async function eraseFromRestored(
     await rewriteTables(
       postgres,
       tables.map(({ table }) => table),
+      // Nobody else is there yet who would have to wait.
+      Number.POSITIVE_INFINITY,
     )
     for (const { table, columns } of tables) {
       if ((await countVaultRows(postgres, table, columns, ids)) > 0) {

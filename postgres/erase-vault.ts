@@ -2,9 +2,6 @@ import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { type Postgres, PostgresRefusal } from './client.ts'
 import { waitForReaders } from './wait-for-readers.ts'
 
-/** Above this a rewrite would stop the table's readers for too long; the pages then wait for later rows to overwrite them. */
-const LARGEST_REWRITE_BYTES = 256 * 1024 * 1024
-
 /**
  * Deletes rows of these subjects. @param table, @param columns names of the data map, never of a caller's making.
  * @returns rows deleted.
@@ -43,19 +40,22 @@ function match(columns: readonly string[]): string {
 
 export interface RewrittenTable {
   table: string
-  /** Names of its file. */
+  /** Names of its file; the same where the table was only vacuumed. */
   before: string
   after: string
 }
 
 /**
  * Writes these tables' live rows into new files and drops the old ones; statistics are taken anew, and the catalogue that held
- * the old ones is rewritten too. A table beyond 256 MB is only vacuumed. To be called when all is deleted: one wait for older
- * readers, and one rewrite of the catalogue, serve all tables.
+ * the old ones is rewritten too. To be called when all is deleted: one wait for older readers, and one rewrite of the catalogue,
+ * serve all tables.
+ * @param largestBytes a larger table is only vacuumed, since a rewrite keeps readers and writers out while it lasts: bytes of its
+ *   deleted rows then stay in their pages until later rows come to lie there
  */
 export async function rewriteTables(
   postgres: Postgres,
   tables: readonly string[],
+  largestBytes: number,
 ): Promise<RewrittenTable[]> {
   const before = await describeTables(postgres, tables)
   const fileOf = (table: string) => before.get(table)!.file
@@ -63,8 +63,10 @@ export async function rewriteTables(
     return tables.map((table) => ({ table, before: fileOf(table), after: fileOf(table) }))
   await waitForReaders(postgres)
   for (const table of tables) {
-    const full = before.get(table)!.bytes <= LARGEST_REWRITE_BYTES
-    await postgres.query(`rewrite_${table}`, `VACUUM (${full ? 'FULL, ' : ''}ANALYZE) ${table}`, [])
+    const full = before.get(table)!.bytes <= largestBytes
+    // Two names, as two statements need: a table may grow beyond the limit while a connection lives.
+    if (full) await postgres.query(`rewrite_${table}`, `VACUUM (FULL, ANALYZE) ${table}`, [])
+    else await postgres.query(`vacuum_${table}`, `VACUUM (ANALYZE) ${table}`, [])
   }
   try {
     await postgres.query('rewrite_statistics', 'VACUUM FULL pg_catalog.pg_statistic', [])

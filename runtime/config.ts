@@ -56,6 +56,8 @@ const Environment = z.object({
   EBB_ERASE_GRACE_S: seconds(0),
   /** Seconds that a shared physical deletion waits for company. */
   EBB_ERASE_BATCH_S: seconds(30),
+  /** Bytes of the largest table of the vault that an erasure writes anew, which keeps everybody out of it while it lasts. */
+  EBB_ERASE_REWRITE_MAX_BYTES: z.coerce.number().int().min(0).default(268_435_456),
   /** Seconds after which a request without a certificate is an alert; the law's bound is 30 days. */
   EBB_ERASE_DUE_S: seconds(24 * 3_600),
   /** Seconds that a collector may go without having seen the head of `subject_states`; then it answers 503. */
@@ -139,10 +141,12 @@ export interface Config {
   temporal: { address: string; namespace: string; taskQueue: string; uiUrl: string }
   s3: { endpoint: string; accessKey: string; secretKey: string; bucketPrefix: string }
   gateway: { host: string; port: number }
-  /** Durations in milliseconds. */
+  /** Durations in milliseconds, unless they say otherwise. */
   privacy: {
     graceMs: number
     batchMs: number
+    /** Bytes. */
+    largestRewriteBytes: number
     dueMs: number
     leaseMs: number
     backupRetentionMs: number
@@ -218,6 +222,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     privacy: {
       graceMs: env.EBB_ERASE_GRACE_S * 1_000,
       batchMs: env.EBB_ERASE_BATCH_S * 1_000,
+      largestRewriteBytes: env.EBB_ERASE_REWRITE_MAX_BYTES,
       dueMs: env.EBB_ERASE_DUE_S * 1_000,
       leaseMs: env.EBB_LEASE_S * 1_000,
       backupRetentionMs: env.EBB_BACKUP_RETENTION_S * 1_000,

@@ -102,7 +102,11 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
   const erasers: Record<string, StoreEraser> = Object.fromEntries(
     [
       createClickHouseEraser({ clickhouse }),
-      createVaultEraser({ postgres, now: Date.now }),
+      createVaultEraser({
+        postgres,
+        largestRewriteBytes: stage.config.privacy.largestRewriteBytes,
+        now: Date.now,
+      }),
       createArchiveEraser({ ...archive, now: Date.now }),
       createExportsEraser({ s3, now: Date.now }),
     ].map((eraser) => [eraser.store, eraser]),

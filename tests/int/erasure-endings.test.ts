@@ -38,6 +38,7 @@ beforeAll(async () => {
   const provider = await openKeyProvider(stage.config)
   sealer = createJournalSealer(provider)
   const destroyKey = createKeyDestroyer({
+    largestRewriteBytes: stage.config.privacy.largestRewriteBytes,
     keyringUrl: stage.config.postgres.keyringUrl,
     provider,
     postgres,

@@ -63,6 +63,7 @@ describe('a legal hold', () => {
     const sealed = await readSealed({ postgres, keyring }, requestId)
     await writeSealed({ postgres, keyring }, requestId, { ...sealed, subjects: [person] })
     const destroyKey = createKeyDestroyer({
+      largestRewriteBytes: stage.config.privacy.largestRewriteBytes,
       keyringUrl: stage.config.postgres.keyringUrl,
       provider,
       postgres,

@@ -307,6 +307,9 @@ describe('the vault', () => {
     while ((await isWriting()).length === 0) await sleep(10)
   }
 
+  const vaultEraser = (largestRewriteBytes = 1_000_000) =>
+    createVaultEraser({ postgres, largestRewriteBytes, now: () => 1 })
+
   it('loses the erased people’s rows and keeps the others’, in new files', async () => {
     const [erased, linked, bystander] = await people(3)
     for (const [from, to] of [
@@ -320,7 +323,7 @@ describe('the vault', () => {
       )
     }
     const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
-    const eraser = createVaultEraser({ postgres, now: () => 1 })
+    const eraser = vaultEraser()
     const receipt = await eraser.erase({ batchId: randomUUID(), targets: [target] })
     expect(receipt).toMatchObject({ store: 'postgres/vault', outcome: 'erased', method: 'deleted' })
     expect(receipt.ids).toHaveLength(6)
@@ -337,13 +340,22 @@ describe('the vault', () => {
     expect(again.method).toBe('nothing-held')
   })
 
+  it('loses them from a table that is too large to be rewritten, too, and the receipt does not say that it was', async () => {
+    const [erased] = await people(1)
+    const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
+    const receipt = await vaultEraser(0).erase({ batchId: randomUUID(), targets: [target] })
+    const subjects = receipt.ids.find((id) => id.startsWith('subjects: '))
+    expect(subjects).toMatch(/^subjects: file \d+ vacuumed, not rewritten$/)
+    expect(await ask('SELECT FROM subjects WHERE subject_id = $1', [erased])).toEqual([])
+  })
+
   it('leaves no byte of an erased row in its files, also while somebody reads', async () => {
     const [erased] = await people(1)
     const reading = postgres.transaction(async (within) => {
       await within.query('test_snapshot', 'SELECT count(*) FROM users_public, pg_sleep(2)', [])
     })
     const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
-    await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
+    await vaultEraser().erase({ batchId: randomUUID(), targets: [target] })
     await reading
     const [file] = await ask<{ bytes: Buffer }>(
       `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
@@ -359,7 +371,7 @@ describe('the vault', () => {
     })
     await untilWriting()
     const target = { requestId: randomUUID(), app: 'shop', tokens: [], subjectIds: [erased!], handles: [] }
-    await createVaultEraser({ postgres, now: () => 1 }).erase({ batchId: randomUUID(), targets: [target] })
+    await vaultEraser().erase({ batchId: randomUUID(), targets: [target] })
     await writing
     const [file] = await ask<{ bytes: Buffer }>(
       `SELECT pg_read_binary_file(pg_relation_filepath('users_public')) AS bytes`,
