@@ -28,9 +28,10 @@ export function createAwaitBlock(deps: AwaitBlockDeps): ErasureActivities['await
   const readProgress = shareFor(LOOK_AGAIN_MS / 2, deps.readIngestProgress)
   return async ({ requestId }) => {
     const request = await readRequest(deps.postgres, requestId)
+    // Before the look: whoever comes after it comes too late to pass the barrier unseen.
+    const now = await readClock(deps.postgres)
     let block = request.progress.block as BlockProgress | undefined
     if (!block || (await hasGrown(deps, request))) block = await publishBlock(deps, requestId)
-    const now = await readClock(deps.postgres)
     // Contacts are taken until the request counts as blocked, which is said after the block was published.
     const fromMs = Math.max(block.atMs, request.blockedAt?.getTime() ?? 0)
     const overAt = fromMs + barrierMs(deps.leaseMs)

@@ -43,6 +43,7 @@ export const INSERT_ONCE_SETTINGS = {
   // The bloom filter on `subject` is built when parts merge: a fifth of the raw table's insert cost less.
   materialize_skip_indexes_on_insert: 0,
   // An insert's cost hardly depends on its rows: these two are a seventh of it. The views' SELECTs are simple, their groups have no doubles.
+  // A view of an operator's own on `events_raw` runs under the old analyzer, too.
   enable_analyzer: 0,
   optimize_on_insert: 0,
 } as const

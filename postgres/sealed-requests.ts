@@ -36,8 +36,8 @@ export async function readSealedMany(
 }
 
 /**
- * Subject ids (UUIDs in text) that the verifier has seen to be a person's, by its own look; none before its first one, and of a
- * request that is closed.
+ * Subject ids (UUIDs in text) of the request's app that the verifier has seen to be a person's, by its own look; none before its
+ * first one, and of a request that is closed. Throws when what is there was not sealed for this request.
  */
 export async function readObservedIds(deps: RequestDeps, requestId: string): Promise<string[]> {
   const [row] = await deps.postgres.query<{ observed: Buffer }>(
@@ -49,7 +49,13 @@ export async function readObservedIds(deps: RequestDeps, requestId: string): Pro
   if (!secret) return []
   const text = unseal(secret, row.observed, observedContext(requestId)).toString()
   const { subjects, keyless } = JSON.parse(text) as { subjects: { subjectId: string }[]; keyless: string[] }
-  return [...subjects.map(({ subjectId }) => subjectId), ...keyless]
+  const rows = await deps.postgres.query<{ subject_id: string }>(
+    'read_observed_subjects',
+    `SELECT subject_id FROM subjects JOIN privacy_requests USING (app)
+     WHERE request_id = $1 AND subject_id = ANY($2::uuid[])`,
+    [requestId, [...subjects.map(({ subjectId }) => subjectId), ...keyless]],
+  )
+  return rows.map((row) => row.subject_id)
 }
 
 /** Bound into what the verifier seals: another than that of `sealed`, so that neither column can be put in the place of the other. */

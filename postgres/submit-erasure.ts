@@ -40,8 +40,7 @@ export async function submitErasure(
   if (apps.length === 0) throw new EbbError('app_unknown', 'no such app')
   const lookupKey = await keyring.appLookupKey(wish.app)
   const handles = handlesOf(lookupKey, wish.identifiers)
-  const contacts = contactsOf(lookupKey, wish.identifiers)
-  const blinds = blindsOf(lookupKey, [...handles, ...contacts])
+  const blinds = blindsOf(lookupKey, [...handles, ...contactsOf(lookupKey, wish.identifiers)])
   const [secret] = await keyring.createSecrets([randomUUID()])
   const requestId = secret!.subjectId
   const content: SealedErasure = {
@@ -56,7 +55,7 @@ export async function submitErasure(
     await within.query('lock_requests', 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4))', [
       `ebb requests of ${wish.app}`,
     ])
-    const running = await findCovering(within, wish.app, { blinds, unblocked: contacts.length > 0 })
+    const running = await findCovering(within, wish.app, blinds)
     if (running) return running
     await insertRequest(within, {
       requestId,
@@ -141,20 +140,16 @@ export async function submitHandle(
   return requestId
 }
 
-/**
- * A running request that names all of these people already; one that names only some of them is not enough. Nor is one whose block is
- * in force, where an address or number is asked for: it means those who carried it then, and nobody who came to carry it since.
- */
+/** A running request that names all of these people already; one that names only some of them is not enough. */
 async function findCovering(
   postgres: Pick<Postgres, 'query'>,
   app: string,
-  { blinds, unblocked }: { blinds: Buffer[]; unblocked: boolean },
+  blinds: Buffer[],
 ): Promise<string | undefined> {
   const rows = await postgres.query<{ request_id: string }>(
     'find_covering_request',
-    `SELECT request_id FROM privacy_requests
-     WHERE blinds @> $2::bytea[] AND app = $1 AND NOT ($3 AND blocked_at IS NOT NULL) ORDER BY received_at LIMIT 1`,
-    [app, blinds, unblocked],
+    'SELECT request_id FROM privacy_requests WHERE blinds @> $2::bytea[] AND app = $1 ORDER BY received_at LIMIT 1',
+    [app, blinds],
   )
   return rows[0]?.request_id
 }

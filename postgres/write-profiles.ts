@@ -23,8 +23,8 @@ export interface GivenProfile {
 
 export interface ProfileWriter {
   /**
-   * Resolves when the profile is on disk, sealed; nothing to wait for (undefined) when the same was stored lately and nobody can be
-   * found by it. Of a person who is being erased nothing is stored, and nothing tells. @throws EbbError `subjects_unavailable`
+   * Resolves when the profile is on disk, sealed; nothing to wait for (undefined) when the same was stored lately. Of a
+   * person who is being erased nothing is stored, and nothing tells. @throws EbbError `subjects_unavailable`
    */
   write(profile: GivenProfile): Promise<void> | undefined
   /** What was stored of this handle lately may be gone. */
@@ -43,13 +43,13 @@ const BATCHES = { windowMs: 2, batchSize: 200, concurrency: 2, pendingLimit: 5_0
 /**
  * Batches profiles as links are batched: each page of a session repeats its identify call. What was stored lately is not sealed and
  * stored again; but another collector may have stored something else since, and requests to erase rest on contacts, so those
- * are compared.
+ * are compared. Nobody waits for that: an answer which took longer for who is known would tell who was erased.
  */
 export function createProfileWriter(deps: ProfileWriterDeps, capacity = 100_000): ProfileWriter {
   const stored = createRecentMap<string>(capacity)
   const lookups = rememberLookups(deps.keyring)
   const store = batchMisses<GivenProfile, true>((profiles) => storeAll(deps, lookups, profiles), BATCHES)
-  const isKnown = batchMisses<GivenProfile, boolean>(
+  const areContactsStored = batchMisses<GivenProfile, boolean>(
     (profiles) => compareContacts(deps, lookups, profiles),
     BATCHES,
   )
@@ -61,8 +61,13 @@ export function createProfileWriter(deps: ProfileWriterDeps, capacity = 100_000)
       const flight = `${key}${digest}`
       const storeNow = () => store(flight, profile).then(() => stored.set(key, digest))
       if (stored.get(key) !== digest) return storeNow()
-      if (!Object.keys(profile.personal).some((field) => deps.contactTraits.has(field))) return undefined
-      return isKnown(flight, profile).then((known) => (known ? undefined : storeNow()))
+      if (Object.keys(profile.personal).some((field) => deps.contactTraits.has(field))) {
+        void areContactsStored(flight, profile)
+          .then((same) => (same ? undefined : storeNow()))
+          // Postgres is away: the next identify call stores it.
+          .catch(() => stored.delete(key))
+      }
+      return undefined
     },
     forget: (handle) => stored.delete(handle.toString('latin1')),
   }

@@ -43,6 +43,27 @@ const code = (make: () => unknown) => {
   }
 }
 
+describe('what a receipt names', () => {
+  const buildFor = (identifier: string, id: string) => () =>
+    buildReceipts(
+      { rows: rowsWith({ ...erased('postgres/vault'), ids: [id] }), holds: [] },
+      { ...request, sealed: { ...request.sealed, identifiers: [{ label: 'userId', value: identifier }] } },
+      NOW,
+      { unreachable: [], keysGone: true },
+    )
+
+  test.each(['ada@example.com', 'Ada-17', '0190-4ab2'])('is never the person: %s', (identifier) => {
+    expect(code(buildFor(identifier, `left of ${identifier.toLowerCase()}: file 1`))).toBe('evidence_missing')
+  })
+
+  test.each(['1638', '16384', 'users', 'rewritten'])(
+    'may have %s in it, as a user id happens to be',
+    (identifier) => {
+      expect(code(buildFor(identifier, 'users_pii: file 16384 rewritten as 16390'))).toBe('none')
+    },
+  )
+})
+
 describe('receipts of a certificate', () => {
   test('name every store of the data map and the keys, whatever became of each', () => {
     expect(said(build(rowsWith(), [], true))).toEqual(
