@@ -63,9 +63,10 @@ export function createProfileWriter(deps: ProfileWriterDeps, capacity = 100_000)
       if (stored.get(key) !== digest) return storeNow()
       if (Object.keys(profile.personal).some((field) => deps.contactTraits.has(field))) {
         void areContactsStored(flight, profile)
-          .then((same) => (same ? undefined : storeNow()))
-          // Postgres is away: the next identify call stores it.
-          .catch(() => stored.delete(key))
+          // Unless another came after it: the last one counts.
+          .then((same) => (same || stored.get(key) !== digest ? undefined : storeNow()))
+          // Postgres is away, and who is known goes on: the next identify call compares again.
+          .catch(() => {})
       }
       return undefined
     },
