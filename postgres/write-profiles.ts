@@ -110,24 +110,20 @@ async function compareContacts(
   lookups: Lookups,
   profiles: readonly GivenProfile[],
 ): Promise<boolean[]> {
-  try {
-    const keyed = await lookups(profiles)
-    const rows = await deps.postgres.query<{ handle: Buffer; field: string; contact_hash: Buffer }>(
-      'read_contacts',
-      `SELECT handle, field, contact_hash FROM subjects JOIN contacts USING (subject_id)
-       WHERE handle = ANY($1::bytea[])`,
-      [profiles.map((profile) => profile.handle)],
-    )
-    const nameOf = (handle: Buffer, field: string) => `${handle.toString('latin1')}${field}`
-    const held = new Map(rows.map((row) => [nameOf(row.handle, row.field), row.contact_hash]))
-    return profiles.map(({ app, handle, personal }) =>
-      Object.entries(contactsOf(deps.contactTraits, keyed.get(app)!, personal)).every(
-        ([field, hash]) => held.get(nameOf(handle, field))?.equals(hash) ?? false,
-      ),
-    )
-  } catch (cause) {
-    throw new EbbError('subjects_unavailable', 'profiles cannot be looked up', { cause })
-  }
+  const keyed = await lookups(profiles)
+  const rows = await deps.postgres.query<{ handle: Buffer; field: string; contact_hash: Buffer }>(
+    'read_contacts',
+    `SELECT handle, field, contact_hash FROM subjects JOIN contacts USING (subject_id)
+     WHERE handle = ANY($1::bytea[])`,
+    [profiles.map((profile) => profile.handle)],
+  )
+  const nameOf = (handle: Buffer, field: string) => `${handle.toString('latin1')}${field}`
+  const held = new Map(rows.map((row) => [nameOf(row.handle, row.field), row.contact_hash]))
+  return profiles.map(({ app, handle, personal }) =>
+    Object.entries(contactsOf(deps.contactTraits, keyed.get(app)!, personal)).every(
+      ([field, hash]) => held.get(nameOf(handle, field))?.equals(hash) ?? false,
+    ),
+  )
 }
 
 /** Look-up keys of the profiles' apps, by app. */
