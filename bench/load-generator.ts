@@ -8,7 +8,7 @@ import { createLoadBatches } from './load-batches.ts'
  * request was due, so that a stalled collector cannot hide its stall.
  *
  * Usage: node services/bootstrap.mjs bench/load-generator.ts --url U --write-key K --rate EVENTS_PER_S --seconds N
- *        [--people 50000] [--connections 64]
+ *        [--people 50000] [--connections 256]
  * Prints one line of JSON: `sentEvents, acceptedEvents, rejectedEvents, refusedRequests, unsentRequests, offeredPerS, answerP50Ms, answerP99Ms, cpuS`.
  */
 const { values } = parseArgs({
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     rate: { type: 'string' },
     seconds: { type: 'string' },
     people: { type: 'string', default: '50000' },
-    connections: { type: 'string', default: '64' },
+    connections: { type: 'string', default: '256' },
   },
 })
 if (!values.url || !values['write-key'] || !values.rate || !values.seconds) {

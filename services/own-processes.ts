@@ -16,6 +16,19 @@ export const PROCESS_SCRIPTS = {
 } as const
 export type ProcessKind = keyof typeof PROCESS_SCRIPTS
 
+/**
+ * Options of Node itself. The collector holds what a request has made until Kafka has acknowledged it: in a young generation of
+ * Node's usual 16 MB that is copied and then promoted, which costs a fifth of its CPU.
+ */
+const NODE_ARGUMENTS: Partial<Record<ProcessKind, readonly string[]>> = {
+  collector: ['--max-semi-space-size=64'],
+}
+
+/** What follows `node` to run a process: its options, then the script. */
+export function processArguments(kind: ProcessKind): string[] {
+  return [...(NODE_ARGUMENTS[kind] ?? []), builtScript(PROCESS_SCRIPTS[kind])]
+}
+
 /** Processes that people or programs call, each with the key of its port and the port they know. */
 const DOORS: Partial<Record<ProcessKind, { key: string; port: number }>> = {
   collector: { key: 'EBB_COLLECTOR_PORT', port: 8080 },
@@ -131,7 +144,7 @@ async function startOne(
   const child = await superviseProcess(deps.home, {
     name,
     command: process.execPath,
-    args: [builtScript(PROCESS_SCRIPTS[options.kind])],
+    args: processArguments(options.kind),
     cwd: PROJECT_ROOT,
     environment,
     isReady: async () => (await fetch(`${metricsUrl}/health`)).ok,

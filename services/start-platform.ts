@@ -16,7 +16,7 @@ import { reservePorts } from './reserve-port.ts'
 import { type RunningEngines, type StartOptions, startEngines } from './start-engines.ts'
 import type { SupervisedProcess } from './supervise-process.ts'
 
-export { PROCESS_SCRIPTS, type ProcessKind, type ProcessOptions } from './own-processes.ts'
+export { PROCESS_SCRIPTS, type ProcessKind, type ProcessOptions, processArguments } from './own-processes.ts'
 
 export interface PlatformOptions extends StartOptions {
   /** Default: one of each. Two of a kind: `[{ kind: 'ingest' }, { kind: 'ingest', name: 'ingest-2' }]`. */

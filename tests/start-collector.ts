@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { builtScript } from '../runtime/project-root.ts'
+import { processArguments } from '../services/start-platform.ts'
 
 export interface RunningCollector {
   /** `http://127.0.0.1:<port>` */
@@ -18,7 +18,7 @@ export interface RunningCollector {
 
 /** Starts `collector/main.ts` as users do, a process of its own, and waits until it serves. */
 export async function startCollector(environment: Record<string, string>): Promise<RunningCollector> {
-  const child = spawn(process.execPath, [builtScript('collector/main.ts')], {
+  const child = spawn(process.execPath, processArguments('collector'), {
     env: { ...process.env, ...environment, EBB_LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { builtScript, PROJECT_ROOT } from '../../runtime/project-root.ts'
+import { PROJECT_ROOT } from '../../runtime/project-root.ts'
 import { reservePorts } from '../../services/reserve-port.ts'
-import { PROCESS_SCRIPTS } from '../../services/start-platform.ts'
+import { PROCESS_SCRIPTS, type ProcessKind, processArguments } from '../../services/start-platform.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 const DURATION = z.string().regex(/^(\d+(us|ms|s|m|h))+$/)
@@ -102,9 +102,10 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  test('each process of the platform is in it, with the script that `ebb up` runs', () => {
-    for (const [kind, script] of Object.entries(PROCESS_SCRIPTS)) {
-      expect(compose.services[kind]?.command).toEqual(['node', relative(PROJECT_ROOT, builtScript(script))])
+  test('each process of the platform is in it, with the script and the options that `ebb up` gives', () => {
+    for (const kind of Object.keys(PROCESS_SCRIPTS) as ProcessKind[]) {
+      const ran = processArguments(kind).map((one) => one.replace(PROJECT_ROOT + sep, ''))
+      expect(compose.services[kind]?.command).toEqual(['node', ...ran])
     }
   })
 })
