@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm, stat, truncate } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -52,6 +52,16 @@ test('a restart waits for the new process, not for what the old one had written'
   await child.restart()
   expect(child.pid).not.toBe(before)
   expect(child.output()).toBe(`ready ${child.pid}\n`)
+  await child.stop()
+})
+
+test('a process is as nice as it was asked to be, and so are its children and the next one', async () => {
+  const spec = shell('sleep 0.2; sleep 60 & echo ready $!; wait')
+  const child = await superviseProcess(home, { ...spec, niceness: getPriority() + 3 })
+  const nicenesses = () => [child.pid, Number(child.output().split(' ')[1])].map((pid) => getPriority(pid))
+  expect(nicenesses()).toEqual([getPriority() + 3, getPriority() + 3])
+  await child.restart()
+  expect(nicenesses()).toEqual([getPriority() + 3, getPriority() + 3])
   await child.stop()
 })
 

@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { setPriority } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
@@ -31,6 +32,8 @@ export interface ProcessSpec {
   environment: Record<string, string | undefined>
   cwd?: string
   user?: { uid: number; gid: number }
+  /** 1 to 19: where cores are short it comes after those that have none. */
+  niceness?: number
   /** Asked again and again until true. `output` is what the process wrote since this start. */
   isReady: (output: () => string) => Promise<boolean>
   /** Default: five minutes. */
@@ -138,6 +141,8 @@ function launch(spec: ProcessSpec, logFile: string, pidFile: string): Launched {
     ...spec.user,
   })
   closeSync(log)
+  // At once, since a thread has the niceness of the one that started it.
+  if (spec.niceness && child.pid) setPriority(child.pid, spec.niceness)
   let over = false
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => {

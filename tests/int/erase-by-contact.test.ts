@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAwaitBlock } from '../../activities/await-block.ts'
 import { createBlockSubjects } from '../../activities/block-subjects.ts'
@@ -206,6 +207,25 @@ describe('an address that was given as a trait', () => {
     await identify('before', { email: address(), phone: '1' })
     await identify('after', { email: address() })
     expect((await contactsNow()).filter((one) => one.subject_id !== after.subjectId)).toEqual(stored)
+  })
+
+  test('is waited for from when the request counts as blocked: contacts are taken until then', async () => {
+    const email = address()
+    await identify('waited-for', { email })
+    const requestId = await world.edge.block('shop', [{ label: 'email', value: email }])
+    const wait = async () => {
+      const awaitBlock = createAwaitBlock({
+        ...world.edge.deps,
+        leaseMs: 60_000,
+        readIngestProgress: async () => [],
+      })
+      const failure: { nextRetryDelay: number } = await awaitBlock({ requestId }).catch((error) => error)
+      return failure.nextRetryDelay
+    }
+    await sleep(1_500)
+    const beforeIt = await wait()
+    await setState(world.postgres, requestId, 'blocked')
+    expect((await wait()) - beforeIt).toBeGreaterThan(1_000)
   })
 
   test('is another than a user id of the same text, whose request it does not join', async () => {
