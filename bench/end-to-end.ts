@@ -68,13 +68,14 @@ export function createEndToEnd(deps: {
     const missing = report.acceptedEvents - arrived
     say(
       `${rate}/s for ${Math.round(seconds)} s: accepted ${eventsPerS}/s, refused ${report.refusedRequests}, rejected ${report.rejectedEvents}, ` +
-        `not arrived ${missing}, p50 ${p50Ms} ms, p99 ${p99Ms} ms, answers p99 ${report.answerP99Ms} ms, CPU-s per million ${JSON.stringify(perMillion)}`,
+        `not arrived ${missing}, not seen ${arrivals.missed}, p50 ${p50Ms} ms, p99 ${p99Ms} ms, answers p99 ${report.answerP99Ms} ms, CPU-s per million ${JSON.stringify(perMillion)}`,
     )
     const whole =
       eventsPerS >= rate * HELD_SHARE &&
       report.refusedRequests === 0 &&
       report.unsentRequests === 0 &&
-      missing === 0
+      missing === 0 &&
+      arrivals.missed === 0
     return {
       eventsPerS,
       p50Ms,

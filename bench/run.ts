@@ -23,9 +23,11 @@ const plan = values.quick
   ? { people: 5_000, warmS: 5, floorS: 10, loadedS: 10, probeS: 5, sustainS: 10, drainEvents: 300_000 }
   : { people: 50_000, warmS: 30, floorS: 60, loadedS: 30, probeS: 12, sustainS: 60, drainEvents: 5_000_000 }
 
-const WARM_RATE = 40_000
+/** Below what any machine so far could take, so that nothing is left of it for the next step. */
+const WARM_RATE = 30_000
 const FLOOR_RATE = 50_000
 const RATES_ABOVE = [140_000, 120_000, 110_000, 100_000, 90_000, 80_000, 70_000, 60_000, FLOOR_RATE]
+/** The machine's speed differs from minute to minute: the floor is tried a second time. */
 const RATES_BELOW = [FLOOR_RATE, 45_000, 40_000, 35_000, 30_000, 25_000, 20_000, 15_000, 10_000]
 /** The spec's N2: from the collector's accept to a row that a query sees. */
 const P99_LIMIT_MS = 500
@@ -77,7 +79,9 @@ try {
   const run = createEndToEnd({ platform, client, writeKey, people: plan.people, say })
   say(`\nend to end; first, each of ${plan.people} people sends once, so that all are known`)
   await run.step(30_000, (plan.people * 20) / 30_000)
-  say('then once more, until the broker and Node have compiled what they run all the time')
+  say(
+    `then ${WARM_RATE}/s for ${plan.warmS} s, until the broker and Node have compiled what they run all the time`,
+  )
   await run.step(WARM_RATE, plan.warmS)
 
   const floor = await run.step(FLOOR_RATE, plan.floorS)
@@ -102,6 +106,7 @@ try {
   say(
     JSON.stringify({
       endToEndEventsPerS: sustained?.eventsPerS ?? 0,
+      endToEndFloorEventsPerS: floor.eventsPerS,
       endToEndP50Ms: floor.p50Ms,
       endToEndP99Ms: floor.p99Ms,
       sustainedP99Ms: sustained?.p99Ms,

@@ -6,15 +6,24 @@ export interface Arrivals {
   /** Events seen per whole ms of latency; the last slot holds all that took longer. */
   histogram: Uint32Array
   events: number
+  /** Watched events that are in the table at the end and that no look has counted: 0, or the latencies say nothing. */
+  missed: number
 }
 
 const SLOTS = 20_000
 /**
  * Between looks while nothing new is here, and after new rows: a look costs the machine under test some ms of CPU, and ingest cuts every
- * 220 ms. An event's latency is overstated by what is left of that and what a look lasts, and never understated.
+ * 220 ms. An event's latency is overstated by up to such a pause and by what a look lasts, and never understated.
  */
 const POLL_MS = 30
 const REST_MS = 170
+/**
+ * For the same reason only events of the first second and a half of each five are watched, and looks are made until a second after it.
+ * Who is later still is seen when the next ones are watched, and counts with what it took until then.
+ */
+const EVERY_MS = 5_000
+const WATCHED_MS = 1_500
+const FOLLOWED_MS = 2_500
 
 /**
  * One subject in sixteen is watched: tokens are random, so it is a fair sample, and the sort key of `events_raw` (app, day,
@@ -43,13 +52,17 @@ interface Part {
  * partition number and growing ends of their own. An event counts at the moment the answer is here that holds it.
  */
 export function watchArrivals(client: ClickHouseClient, app: string) {
-  const arrivals: Arrivals = { histogram: new Uint32Array(SLOTS), events: 0 }
+  const arrivals: Arrivals = { histogram: new Uint32Array(SLOTS), events: 0, missed: 0 }
   const seenCutEnd = new Map<number, bigint>()
   const seenInserts = new Set<string>()
   const startedAt = Date.now()
   let running = true
 
-  /** @returns whether there were new rows */
+  /** Rows that are watched. Bound values: app, since. */
+  const watched = `app = {app:String} AND toDate(ts) >= yesterday() AND ${SAMPLE} AND received_at >= fromUnixTimestamp64Milli({since:Int64})
+    AND (toUnixTimestamp64Milli(received_at) - {since:Int64}) % ${EVERY_MS} < ${WATCHED_MS}`
+
+  /** @returns whether there was anything new */
   async function look(): Promise<boolean> {
     const active = await listParts(client)
     const unread = active.filter((part) => !insertsOf(part).every((one) => seenInserts.has(one)))
@@ -63,7 +76,7 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
       arrivals.events += count
     }
     for (const part of unread) for (const one of insertsOf(part)) seenInserts.add(one)
-    return fresh.length > 0
+    return true
   }
 
   /** @param read parts to leave out; all others are read, since a listed one may have been merged meanwhile. */
@@ -74,8 +87,7 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
     const fresh = known.length ? `AND (${seen.join(' OR ')} OR partition NOT IN (${known.join(',')}))` : ''
     const result = await client.query({
       query: `SELECT partition, toString(max(cut_end)), toUnixTimestamp64Milli(received_at), count() FROM events_raw
-              WHERE app = {app:String} AND toDate(ts) >= yesterday() AND ${SAMPLE} AND _part NOT IN {read:Array(String)}
-                AND received_at >= fromUnixTimestamp64Milli({since:Int64}) ${fresh}
+              WHERE ${watched} AND _part NOT IN {read:Array(String)} ${fresh}
               GROUP BY partition, received_at`,
       query_params: { app, since: startedAt, read: read.map(({ name }) => name) },
       clickhouse_settings: CHEAP,
@@ -90,13 +102,25 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
     }))
   }
 
+  async function countWatched(): Promise<number> {
+    const result = await client.query({
+      query: `SELECT count() FROM events_raw WHERE ${watched}`,
+      query_params: { app, since: startedAt },
+      format: 'JSONCompactEachRow',
+    })
+    return Number(((await result.json()) as [[string]])[0][0])
+  }
+
   const loop = (async () => {
     while (running) {
       const began = Date.now()
       const pauseMs = (await look()) ? REST_MS : POLL_MS
-      await sleep(Math.max(0, pauseMs - (Date.now() - began)))
+      const sinceWatched = (Date.now() - startedAt) % EVERY_MS
+      const untilWatched = sinceWatched < FOLLOWED_MS ? 0 : EVERY_MS - sinceWatched
+      await sleep(Math.max(untilWatched, pauseMs - (Date.now() - began)))
     }
     await look()
+    arrivals.missed = (await countWatched()) - arrivals.events
   })()
   return {
     async stop(): Promise<Arrivals> {

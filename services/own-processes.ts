@@ -17,8 +17,8 @@ export const PROCESS_SCRIPTS = {
 export type ProcessKind = keyof typeof PROCESS_SCRIPTS
 
 /**
- * Options of Node itself. The collector holds what a request has made until Kafka has acknowledged it: in a young generation of
- * Node's usual 16 MB that is copied and then promoted, which costs a fifth of its CPU.
+ * Options of Node itself. The collector holds what a request has made until Kafka has acknowledged it: in semi-spaces of Node's usual
+ * 16 MB that is copied and then promoted, which costs a fifth of its CPU. Three of these are the young generation: up to 192 MB.
  */
 const NODE_ARGUMENTS: Partial<Record<ProcessKind, readonly string[]>> = {
   collector: ['--max-semi-space-size=64'],

@@ -30,7 +30,7 @@ function configXml(usersFile: string, memoryBytes: number): string {
     <cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
     <max_cleanup_delay_period>1</max_cleanup_delay_period>
   </merge_tree>
-  <!-- Clients wait for an insert and a query, nobody for a merge: on busy cores merges run in between. So do mutations, for which erasures wait. -->
+  <!-- Clients wait for an insert and a query, nobody for a merge: on busy cores merges run in between. So do mutations, for which erasures wait. Linux lets root alone say this. -->
   <os_threads_nice_value_merge_mutate>15</os_threads_nice_value_merge_mutate>
   <!-- The process stays below 2 GB: the allocator keeps about half as much again as the engine counts. -->
   <mark_cache_size>134217728</mark_cache_size>
@@ -49,7 +49,7 @@ function usersXml(users: User[]): string {
   <profiles>
     <default>
       <async_insert>0</async_insert>
-      <!-- Threads that format a result beside the query cost a short query a quarter of its CPU, and long ones find no free core here. -->
+      <!-- Threads that format a result beside the query cost a short query a quarter of its CPU; a long one goes through one pipe to one reader anyway. -->
       <output_format_parallel_formatting>0</output_format_parallel_formatting>
       <deduplicate_blocks_in_dependent_materialized_views>1</deduplicate_blocks_in_dependent_materialized_views>
       <max_memory_usage>800000000</max_memory_usage>
