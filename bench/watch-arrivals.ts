@@ -55,6 +55,8 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
   const arrivals: Arrivals = { histogram: new Uint32Array(SLOTS), events: 0, missed: 0 }
   const seenCutEnd = new Map<number, bigint>()
   const seenInserts = new Set<string>()
+  /** Names of active parts that hold nothing else. */
+  const seenParts = new Set<string>()
   const startedAt = Date.now()
   let running = true
 
@@ -65,9 +67,13 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
   /** @returns whether there was anything new */
   async function look(): Promise<boolean> {
     const active = await listParts(client)
-    const unread = active.filter((part) => !insertsOf(part).every((one) => seenInserts.has(one)))
+    for (const part of active) {
+      if (!seenParts.has(part.name) && insertsOf(part).every((one) => seenInserts.has(one)))
+        seenParts.add(part.name)
+    }
+    const unread = active.filter((part) => !seenParts.has(part.name))
     if (unread.length === 0) return false
-    const fresh = await readFresh(active.filter((part) => !unread.includes(part)))
+    const fresh = await readFresh(active.filter((part) => seenParts.has(part.name)))
     const readAt = Date.now()
     for (const { partition, cutEnd, received, count } of fresh) {
       if (cutEnd > (seenCutEnd.get(partition) ?? -1n)) seenCutEnd.set(partition, cutEnd)
