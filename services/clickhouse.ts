@@ -6,12 +6,6 @@ import { type EngineContext, parseAddress, requireReachable, type StartedEngine 
 import { superviseProcess } from './supervise-process.ts'
 
 const PREFERRED_PORT = 8123
-/**
- * On cores that both need the engine comes after the collector: a client waits for the collector's answer, while rows wait in Kafka. Of
- * two busy cores the collector's one thread gets a tenth more, and what is stored can be read some 20 ms later. At 5 it was a sixth, but
- * then rows waited half a second and more.
- */
-const NICENESS = 3
 const SERVER = builtScript('services/clickhouse-server/main.ts')
 
 /** The small ClickHouse server over chdb, data in `<home>/clickhouse`; the verifier's user gets a new password at each start. */
@@ -30,7 +24,6 @@ export async function startClickHouse(context: EngineContext): Promise<StartedEn
     command: process.execPath,
     args: [SERVER, '--data', join(context.home, 'clickhouse'), '--host', '127.0.0.1', '--port', String(port)],
     cwd: PROJECT_ROOT,
-    niceness: NICENESS,
     // The pool of native threads takes its size before the first line of the script runs.
     environment: {
       UV_THREADPOOL_SIZE: '24',

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, stat, truncate } from 'node:fs/promises'
-import { getPriority, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -53,23 +52,6 @@ test('a restart waits for the new process, not for what the old one had written'
   await child.restart()
   expect(child.pid).not.toBe(before)
   expect(child.output()).toBe(`ready ${child.pid}\n`)
-  await child.stop()
-})
-
-/** Niceness of a process, and of its session among the others where the kernel weighs those. */
-function nicenessOf(pid: number): number[] {
-  const file = `/proc/${pid}/autogroup`
-  const session = existsSync(file) ? [Number(/nice (-?\d+)/.exec(readFileSync(file, 'utf8'))?.[1])] : []
-  return [getPriority(pid), ...session]
-}
-
-test('a process is nicer than we are by what was asked, with its children, its session and its next start', async () => {
-  const spec = shell('sleep 0.2; sleep 60 & echo ready $!; wait')
-  const child = await superviseProcess(home, { ...spec, niceness: 3 })
-  const seen = () => new Set([child.pid, Number(child.output().split(' ')[1])].flatMap(nicenessOf))
-  expect(seen()).toEqual(new Set([getPriority() + 3]))
-  await child.restart()
-  expect(seen()).toEqual(new Set([getPriority() + 3]))
   await child.stop()
 })
 

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import {
   closeSync,
-  existsSync,
   mkdirSync,
   openSync,
   readSync,
@@ -10,7 +9,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { getPriority, setPriority } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
@@ -33,8 +31,6 @@ export interface ProcessSpec {
   environment: Record<string, string | undefined>
   cwd?: string
   user?: { uid: number; gid: number }
-  /** 1 to 19, added to ours: where cores are short it comes after those that have none. */
-  niceness?: number
   /** Asked again and again until true. `output` is what the process wrote since this start. */
   isReady: (output: () => string) => Promise<boolean>
   /** Default: five minutes. */
@@ -130,18 +126,6 @@ interface Launched {
   hasEnded: () => boolean
 }
 
-/**
- * A preference only: no reason not to start. Linux weighs sessions against each other first (autogroup, sched(7)), and the niceness of
- * threads within one; each process of ours has a session of its own, so both are said.
- */
-function makeNice(pid: number, more: number): void {
-  try {
-    const niceness = Math.min(19, getPriority() + more)
-    setPriority(pid, niceness)
-    if (existsSync(`/proc/${pid}/autogroup`)) writeFileSync(`/proc/${pid}/autogroup`, String(niceness))
-  } catch {}
-}
-
 function launch(spec: ProcessSpec, logFile: string, pidFile: string): Launched {
   setAsideLargeLog(logFile)
   const log = openSync(logFile, 'a', 0o600)
@@ -154,8 +138,6 @@ function launch(spec: ProcessSpec, logFile: string, pidFile: string): Launched {
     ...spec.user,
   })
   closeSync(log)
-  // At once, since a thread has the niceness of the one that started it.
-  if (spec.niceness && child.pid) makeNice(child.pid, spec.niceness)
   let over = false
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => {

@@ -31,7 +31,7 @@ function configXml(usersFile: string, memoryBytes: number): string {
     <max_cleanup_delay_period>1</max_cleanup_delay_period>
   </merge_tree>
   <!-- Clients wait for an insert and a query, nobody for a merge: on busy cores merges run in between. So do mutations, for which erasures wait. Linux lets root alone say this. -->
-  <os_threads_nice_value_merge_mutate>15</os_threads_nice_value_merge_mutate>
+  <os_threads_nice_value_merge_mutate>10</os_threads_nice_value_merge_mutate>
   <!-- The process stays below 2 GB: the allocator keeps about half as much again as the engine counts. -->
   <mark_cache_size>134217728</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
