@@ -108,15 +108,6 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
     }))
   }
 
-  async function countWatched(): Promise<number> {
-    const result = await client.query({
-      query: `SELECT count() FROM events_raw WHERE ${watched}`,
-      query_params: { app, since: startedAt },
-      format: 'JSONCompactEachRow',
-    })
-    return Number(((await result.json()) as [[string]])[0][0])
-  }
-
   const loop = (async () => {
     while (running) {
       const began = Date.now()
@@ -126,7 +117,7 @@ export function watchArrivals(client: ClickHouseClient, app: string) {
       await sleep(Math.max(untilWatched, pauseMs - (Date.now() - began)))
     }
     await look()
-    arrivals.missed = (await countWatched()) - arrivals.events
+    arrivals.missed = (await count(client, watched, { app, since: startedAt })) - arrivals.events
   })()
   return {
     async stop(): Promise<Arrivals> {
@@ -159,10 +150,18 @@ function insertsOf({ partition, first, last }: Part): string[] {
 }
 
 /** Rows of an app, all of them. */
-export async function countEvents(client: ClickHouseClient, app: string): Promise<number> {
+export function countEvents(client: ClickHouseClient, app: string): Promise<number> {
+  return count(client, 'app = {app:String}', { app })
+}
+
+async function count(
+  client: ClickHouseClient,
+  condition: string,
+  values: Record<string, unknown>,
+): Promise<number> {
   const result = await client.query({
-    query: 'SELECT count() FROM events_raw WHERE app = {app:String}',
-    query_params: { app },
+    query: `SELECT count() FROM events_raw WHERE ${condition}`,
+    query_params: values,
     format: 'JSONCompactEachRow',
   })
   return Number(((await result.json()) as [[string]])[0][0])
