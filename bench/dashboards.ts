@@ -93,7 +93,7 @@ export async function ensureYear(config: Config, options: YearOptions): Promise<
  * A year of events, in the order of time: sessions of 20 events of one person, through the live views like any other insert,
  * and then the daily recount of all its days at once.
  */
-async function fillYear(client: ClickHouseClient, options: YearOptions): Promise<void> {
+export async function fillYear(client: ClickHouseClient, options: YearOptions): Promise<void> {
   const chunk = 500_000
   for (let from = 0; from < options.rows; from += chunk) {
     await client.command({

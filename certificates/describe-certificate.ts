@@ -153,7 +153,7 @@ function howToCheck(certificate: Certificate): CertificatePage['sections'][numbe
   ]
   if ('subject' in certificate) {
     rows.push(
-      'Your name and address are not in it. With the salt that you were given, and only with it, you can show that it is about you: add --salt and --email to the command. Keep the salt: we have forgotten it.',
+      'Your name and address are not in it. With the salt that you were given, and only with it, you can show that it is about you: add --salt and what you asked by (--email, --user-id, --anonymous-id or --phone) to the command. Keep the salt: we have forgotten it.',
     )
   }
   return { heading: 'Check it yourself', note: 'No network and no trust in us is needed:', rows }

@@ -6,14 +6,20 @@ export interface FlipCount {
   accepted: number
 }
 
+export interface WhichBits {
+  stride: number
+  first: number
+}
+
 /**
  * Flips single bits of a certificate and of its proof, and counts the mutants that still verify. Every line of the
  * proof must be of a key in `input.keys`: lines of unknown keys are ignored by the specification, whatever they hold.
- * @param stride 1 flips every bit; n each n-th one.
+ * @param which every bit by default; else each `stride`-th one from `first` on.
  */
-export function flipBits(input: VerifyInput, stride = 1): FlipCount {
-  const inCertificate = flipEach(input.certificate, stride, (certificate) => ({ ...input, certificate }))
-  const inProof = flipEach(input.proof, stride, (proof) => ({ ...input, proof }))
+export function flipBits(input: VerifyInput, which: Partial<WhichBits> = {}): FlipCount {
+  const bits = { stride: 1, first: 0, ...which }
+  const inCertificate = flipEach(input.certificate, bits, (certificate) => ({ ...input, certificate }))
+  const inProof = flipEach(input.proof, bits, (proof) => ({ ...input, proof }))
   return {
     flips: inCertificate.flips + inProof.flips,
     accepted: inCertificate.accepted + inProof.accepted,
@@ -22,12 +28,12 @@ export function flipBits(input: VerifyInput, stride = 1): FlipCount {
 
 function flipEach(
   original: Uint8Array,
-  stride: number,
+  { stride, first }: WhichBits,
   withMutant: (mutant: Uint8Array) => VerifyInput,
 ): FlipCount {
   const count = { flips: 0, accepted: 0 }
   const mutant = Uint8Array.from(original)
-  for (let bit = 0; bit < mutant.length * 8; bit += stride) {
+  for (let bit = first; bit < mutant.length * 8; bit += stride) {
     const at = Math.floor(bit / 8)
     const mask = 1 << (bit % 8)
     mutant[at]! ^= mask

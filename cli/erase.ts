@@ -77,9 +77,11 @@ function defineReading(erase: Command): void {
       const { app } = command.optsWithGlobals() as { app?: string }
       await withOffice(async (office) => {
         const { listRequests } = await import('../postgres/privacy-requests.ts')
+        const { summariseRequest } = await import('../gateway/summarise-request.ts')
         const filter = { ...(app && { apps: [app] }), ...(options.state && { states: [options.state] }) }
         const requests = await office.audited('erase list', '-', () => listRequests(office.postgres, filter))
-        for (const one of requests) say(options.json ? JSON.stringify(one) : describeRequest(one))
+        for (const one of requests)
+          say(options.json ? JSON.stringify(summariseRequest(one)) : describeRequest(one))
       })
     })
 }

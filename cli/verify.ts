@@ -5,6 +5,7 @@ import { CertificateError } from '../certificates/certificate-error.ts'
 import { openCheckpoint } from '../certificates/open-checkpoint.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../certificates/trusted-keys.ts'
 import { type Verification, type VerifyInput, verifyCertificate } from '../certificates/verify-certificate.ts'
+import { IdentifierLabel } from '../schemas/certificate.ts'
 
 interface Options {
   proof?: string
@@ -14,6 +15,8 @@ interface Options {
   salt?: Buffer
   email?: string
   userId?: string
+  anonymousId?: string
+  phone?: string
   leaves?: string
   dataMap?: string
   known?: string
@@ -35,6 +38,8 @@ export function define(command: Command): void {
     .option('--salt <hex>', 'the salt that came with the certificate', parseSalt)
     .option('--email <email>', 'with --salt: whose certificate it should be')
     .option('--user-id <id>', 'with --salt: whose certificate it should be')
+    .option('--anonymous-id <id>', 'with --salt: whose certificate it should be')
+    .option('--phone <number>', 'with --salt: whose certificate it should be, as it was typed in the request')
     .option('--data-map <hash>', 'SHA-256 of the data map that it should cover')
     .option('--known <file>', 'newest checkpoint of the log that you have seen')
     .option('--consistency <file>', 'with --known: hashes that lead from it to the proof, one a line')
@@ -82,13 +87,19 @@ async function readInput(path: string, options: Options, nowSeconds: number): Pr
   return input
 }
 
-function readIdentifier({ salt, email, userId }: Options): VerifyInput['subject'] {
-  if (!salt && email === undefined && userId === undefined) return undefined
+function readIdentifier({ salt, ...options }: Options): VerifyInput['subject'] {
+  const given = IdentifierLabel.options.filter((one) => options[one] !== undefined)
+  if (given.length > 1)
+    throw new CertificateError('subject-mismatch', 'one identifier at a time can be compared')
+  const [label] = given
+  if (!salt && !label) return undefined
   if (!salt)
     throw new CertificateError('subject-mismatch', 'an identifier can only be compared with the salt: --salt')
-  if (email !== undefined) return { salt, label: 'email', value: email }
-  if (userId !== undefined) return { salt, label: 'userId', value: userId }
-  throw new CertificateError('subject-mismatch', 'a salt says nothing alone: add --email or --user-id')
+  if (label) return { salt, label, value: options[label]! }
+  throw new CertificateError(
+    'subject-mismatch',
+    'a salt says nothing alone: add --email, --user-id, --anonymous-id or --phone',
+  )
 }
 
 /** A key given as text has two plus signs; everything else is a file. */

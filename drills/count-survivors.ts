@@ -35,13 +35,17 @@ export async function countSurvivors(client: ClickHouseClient, acked: Set<number
   return { stored, lost, duplicated }
 }
 
+/** Minutes are kept for eight days. */
+const WEEK_AGO = 'now() - INTERVAL 7 DAY'
+
 /** Each view's target beside a recount of the same from raw; the two must be the same rows. */
 const COMPARISONS: Record<string, { view: string; raw: string }> = {
   metrics_minute: {
     view: `SELECT app, minute, event, currency, sum(events) AS n, uniqMerge(users) AS u, uniqIfMerge(sessions) AS s, sum(revenue) AS r
-           FROM metrics_minute GROUP BY app, minute, event, currency`,
+           FROM metrics_minute WHERE minute > ${WEEK_AGO} GROUP BY app, minute, event, currency`,
     raw: `SELECT app, toStartOfMinute(ts) AS minute, event, currency, count() AS n, uniq(subject) AS u, uniqIf(session, session != 0) AS s,
-           sum(toDecimal128(revenue, 4)) AS r FROM events_raw GROUP BY app, minute, event, currency`,
+           sum(toDecimal128(revenue, 4)) AS r FROM events_raw WHERE toStartOfMinute(ts) > ${WEEK_AGO}
+           GROUP BY app, minute, event, currency`,
   },
   metrics_streaming_daily: {
     view: `SELECT app, day, event, currency, sum(events) AS n, uniqMerge(users) AS u, uniqIfMerge(sessions) AS s, sum(revenue) AS r

@@ -21,6 +21,8 @@ const { values } = parseArgs({
     /** Leaves the platform's home behind, to look into. */
     keep: { type: 'boolean', default: false },
     bystanders: { type: 'string', default: '500' },
+    /** Events of a year of other people besides, in which those who are erased have their share. */
+    events: { type: 'string', default: '0' },
     /** Purges that are left out on purpose, by name, separated by commas: the drill must fail. */
     without: { type: 'string', default: '' },
     /** Seconds until what must age has aged. */
@@ -103,15 +105,16 @@ async function countCertificates({ postgres }: DrillStage, requestIds: readonly 
   return Number(row?.count)
 }
 
-/** Text that the drill planted, or a key; the others are pseudonyms: tokens, handles, subject ids. */
+/** What the drill planted, or a key; the others are pseudonyms: tokens, handles, subject ids. */
 const isCanary = ({ canary, secret }: FileFinding) =>
-  canary !== undefined || (secret?.startsWith('secret') ?? true)
+  canary !== undefined || (secret ? /^(secret|phone) /.test(secret) : true)
 const count = (findings: readonly FileFinding[], isMeant: (one: FileFinding) => boolean) =>
   findings.filter(isMeant).length
 
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
+  events: Number(values.events),
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
   environment: { ...(values.without && { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }) },
@@ -173,6 +176,7 @@ try {
     const certificates = await countCertificates(stage, requestIds)
     const report = {
       subjects,
+      events: Number(values.events),
       certificates,
       canaryHitsLive: count(live.hits, isCanary),
       canaryHitsClosed: closed ? count(closed.hits, isCanary) : null,

@@ -34,6 +34,7 @@ const VERDICTS = {
   hold_unknown: { status: 404, message: 'No hold of this id stands.' },
   app_unknown: { status: 404, message: 'There is no app of this name.' },
   checkpoint_unknown: { status: 404, message: 'The log has no checkpoint yet.' },
+  tile_unknown: { status: 404, message: 'The log has no such tile.' },
   method_not_allowed: { status: 405, message: 'This method is not for this path.' },
   request_timeout: { status: 408, message: 'The request took too long to arrive.' },
   too_late: { status: 409, message: 'The request has gone past the point where this can be asked.' },

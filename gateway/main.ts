@@ -49,7 +49,7 @@ const server = createGatewayServer({
   actions: createOfficerActions({ postgres, keyring, erasures, privacy: config.privacy, now: Date.now }),
   audit: createAuditLog(postgres),
   tokens: createTokenDirectory({ postgres }),
-  readCheckpoint: async () => (await getObject(s3, 'log', 'checkpoint'))?.toString('utf8'),
+  readLogFile: (key) => getObject(s3, 'log', key),
   limits: {
     token: createRateLimit({ perMinute: CALLS_PER_MINUTE }),
     address: createRateLimit({ perMinute: CALLS_PER_MINUTE }),

@@ -27,7 +27,7 @@ export function describeApi(routes: readonly Route[]): JsonObject {
   const paths: Record<string, JsonObject> = {}
   for (const route of routes) {
     const [method, path] = route.name.split(' ') as [string, string]
-    const template = path.replace(/:(\w+)/g, '{$1}')
+    const template = path.replace(/:(\w+)/g, '{$1}').replace('*', '{*}')
     paths[template] = { ...paths[template], [method.toLowerCase()]: describeRoute(route) }
   }
   return {

@@ -23,6 +23,7 @@ export const ROLES = {
   'POST /v1/privacy/requests/:id/partial': ['compliance'],
   'GET /v1/privacy/report': ['compliance', 'operator', 'analyst'],
   'GET /v1/log/checkpoint': 'public',
+  'GET /v1/log/tile/*': 'public',
   'GET /openapi.json': 'public',
   'GET /health': 'public',
 } as const satisfies Record<string, Access>

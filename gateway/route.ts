@@ -20,8 +20,8 @@ export interface GatewayDeps {
   actions: OfficerActions
   audit: AuditLog
   tokens: TokenDirectory
-  /** The log's newest signed head; undefined while there is none. */
-  readCheckpoint(): Promise<string | undefined>
+  /** An object of the log's bucket, by key; undefined where there is none. */
+  readLogFile(key: string): Promise<Buffer | undefined>
   limits: { token: RateLimit; address: RateLimit }
   /** Milliseconds; answers leave at multiples of it, so that how long a look-up took is not seen. */
   paceMs: number

@@ -9,6 +9,7 @@ import { readHealth } from './routes/read-health.ts'
 import { createOpenApiRoute } from './routes/read-openapi.ts'
 import { readReport } from './routes/read-report.ts'
 import { readRequest } from './routes/read-request.ts'
+import { readTile } from './routes/read-tile.ts'
 import { refuseRequest } from './routes/refuse-request.ts'
 import { releaseHold } from './routes/release-hold.ts'
 import { retryStore } from './routes/retry-store.ts'
@@ -27,6 +28,7 @@ const described: Route[] = [
   certifyPartial,
   readReport,
   readCheckpoint,
+  readTile,
   readHealth,
 ]
 

@@ -181,7 +181,7 @@ function send(reply: FastifyReply, error: unknown): FastifyReply {
 function takesPath(routes: readonly Route[], url: string): boolean {
   const path = url.split('?')[0]!
   return routes.some(({ name }) => {
-    const template = name.split(' ')[1]!.replace(/[.]/g, '\\.').replace(/:\w+/g, '[^/]+')
+    const template = name.split(' ')[1]!.replace(/[.]/g, '\\.').replace(/:\w+/g, '[^/]+').replace('*', '.*')
     return new RegExp(`^${template}$`).test(path)
   })
 }

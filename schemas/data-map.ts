@@ -55,8 +55,8 @@ export const RESIDUES: readonly Residue[] = [
   {
     engine: 'clickhouse',
     residue: 'query_log, text_log, part_log, processors_profile_log (a real server)',
-    purge: 'tokens go as query parameters; a TTL of days on each log',
-    check: 'the logs of the window are searched for the token',
+    purge: 'tokens go as query parameters; a TTL of days on each log, which is the server’s to set',
+    check: 'none: the verifier has no right to read what others asked',
   },
   {
     engine: 'clickhouse',

@@ -131,8 +131,11 @@ export interface OpenedRequest {
 /** Activities of the eraser, on the platform's task queue. Each may be repeated safely. */
 export interface ErasureActivities {
   openRequest(input: { requestId: string }): Promise<OpenedRequest>
-  /** Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. */
-  blockSubjects(input: { requestId: string }): Promise<{ subjects: number }>
+  /**
+   * Closure, marks in Postgres, `subject_states` and `revocations` published. Repeats add what was linked since. Of how many it is
+   * no history tells: none would mean that nobody is known by the name.
+   */
+  blockSubjects(input: { requestId: string }): Promise<void>
   /** Keeps an officer's word beyond this run of the saga. @returns the ending that stands: of two, the first; null past the journal */
   acceptEnding(input: {
     requestId: string
@@ -211,8 +214,8 @@ export interface PartialCertificate {
 export interface VerifierActivities {
   /** Appends the "request received" leaf. */
   logReceived(input: { requestId: string }): Promise<{ logIndex: number }>
-  /** The verifier's own closure, taken before anything is erased. */
-  observeClosure(input: { requestId: string }): Promise<{ subjects: number }>
+  /** The verifier's own closure, taken before anything is erased. It says no number either. */
+  observeClosure(input: { requestId: string }): Promise<void>
   /** A certificate that stands and calls a store erased in which something is found is withdrawn at once. */
   verifyAbsence(input: { requestId: string }): Promise<Survivors>
   verifyKeysGone(input: { requestId: string }): Promise<Survivors>

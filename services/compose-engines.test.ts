@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { VERIFIER_CREDENTIALS } from '../runtime/verifier-credentials.ts'
+import { RESIDUES } from '../schemas/data-map.ts'
 import { serverProperties } from './kafka.ts'
 import { PROCESS_SCRIPTS, type ProcessKind, withOwnCredentials } from './own-processes.ts'
 
@@ -34,6 +35,14 @@ describe('the real ClickHouse of docker-compose.yml', () => {
     expect(keeper.log_storage_path.startsWith(`${volume}/`)).toBe(true)
     expect(keeper.snapshot_storage_path.startsWith(`${volume}/`)).toBe(true)
     expect(macros).toEqual({ shard: '1', replica: '1' })
+  })
+
+  test('forgets what it logs of statements within days, and has old parts off the disk within a minute', () => {
+    const { residue } = RESIDUES.find((one) => one.residue.startsWith('query_log'))!
+    for (const log of residue.replace(/ \(.*/, '').split(', '))
+      expect(config[log]?.ttl, log).toBe('event_date + INTERVAL 3 DAY DELETE')
+    const { old_parts_lifetime: lifetime, ...cleanup } = config.merge_tree
+    expect(lifetime + cleanup.cleanup_delay_period + cleanup.cleanup_delay_period_random_add).toBeLessThan(60)
   })
 
   test('reads both of our files', () => {

@@ -26,6 +26,7 @@ import { putObject } from '../s3/put-object.ts'
 import type { PersonIdentifier, StoreReceipt, VerifierActivities } from '../schemas/erasure.ts'
 import { createVerifierActivities } from '../workers/verifier/create-verifier-activities.ts'
 import { inLanes } from '../workers/verifier/log-files.ts'
+import { readOpenRequest } from '../workers/verifier/observation.ts'
 import { type OpenVerifier, openVerifier } from '../workers/verifier/start-verifier.ts'
 import { createEdgeErasure, type EdgeErasure } from './edge-erasure.ts'
 import { insertRows, row } from './int/clickhouse-rows.ts'
@@ -75,6 +76,8 @@ export interface ErasureWorld {
   destroyKeys(person: Pick<ErasedPerson, 'subjectIds'>): Promise<void>
   /** States and revocations are withdrawn, as before the second certificate. */
   withdraw(person: ErasedPerson): Promise<void>
+  /** Has the verifier look who is meant. @returns how many subjects it has seen to be theirs */
+  observe(person: Pick<ErasedPerson, 'requestId'>): Promise<number>
   /** The verifier's activities, with a bound to its waits. */
   verify(patienceMs?: number): VerifierActivities
   close(): Promise<void>
@@ -257,6 +260,11 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
       return one!
     },
     verify,
+    async observe({ requestId }) {
+      await verify().observeClosure({ requestId })
+      const { observed } = await readOpenRequest(verifier.deps, requestId)
+      return observed!.subjects.length + observed!.keyless.length
+    },
     receipt,
     erase: (who, without) => eraseAll([{ who, without }]),
     eraseAll,

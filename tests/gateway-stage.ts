@@ -54,7 +54,7 @@ export async function createGatewayStage(
     actions: createOfficerActions({ postgres, keyring, erasures, privacy: config.privacy, now: Date.now }),
     audit: createAuditLog(postgres),
     tokens: createTokenDirectory({ postgres, freshMs: 0 }),
-    readCheckpoint: async () => 'ebb.local/log\n0\n',
+    readLogFile: async (key) => Buffer.from(key === 'checkpoint' ? 'ebb.local/log\n0\n' : 'a tile'),
     limits: {
       token: createRateLimit({ perMinute: 100_000 }),
       address: createRateLimit({ perMinute: 100_000 }),

@@ -3,6 +3,16 @@ import { readIngestProgress } from '../kafka/read-ingest-progress.ts'
 import { createLogger } from '../runtime/logger.ts'
 import type { Stage } from './stage.ts'
 
+/** Every table that ingest and its views write. */
+export const INGEST_TABLES = [
+  'events_raw',
+  'ingest_seen',
+  'metrics_minute',
+  'metrics_streaming_daily',
+  'sessions',
+  'click_patterns',
+]
+
 /** Events as each table counts them; equal to each other and to what was sent when nothing is lost or doubled. */
 export interface StoredCounts {
   raw: number

@@ -104,7 +104,6 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async blockSubjects() {
       call('blockSubjects')
-      return { subjects: 1 }
     },
     async awaitBlock() {
       call('awaitBlock')
@@ -193,7 +192,6 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       },
       async observeClosure() {
         call('observeClosure')
-        return { subjects: 1 }
       },
       async verifyAbsence() {
         call('verifyAbsence')

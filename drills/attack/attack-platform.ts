@@ -2,7 +2,7 @@ import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import type { Keyring } from '../../postgres/keyring.ts'
 import type { DrillPerson } from '../erasure/fields.ts'
 import { APP, type DrillStage } from '../erasure/stage.ts'
-import { contactOf, handleOf, IDS_OF } from '../erasure/subject-bytes.ts'
+import { contactsOf, handleOf, IDS_OF } from '../erasure/subject-bytes.ts'
 import { scanTree } from '../scan/scan-tree.ts'
 import type { Secret } from '../scan/scanner.ts'
 import { createCarver } from './carve-keys.ts'
@@ -18,7 +18,7 @@ export interface AttackResult {
 
 /**
  * Attacks with everything that is left: every file of every engine with surviving backups in them, the wrapping keys, the
- * look-up key, and the addresses and ids of all people.
+ * look-up key, and the addresses, numbers and ids of all people.
  *
  * 1. Wrapped secrets are carved out of all bytes and tried with every key found.
  * 2. Handles and hashes of contacts come from the addresses, tokens from the secrets; each is searched for in all bytes.
@@ -53,7 +53,7 @@ export async function attackPlatform(stage: DrillStage, lookupKey: Buffer): Prom
 
 function hashesOf(person: DrillPerson, lookupKey: Buffer): Secret[] {
   const handles = IDS_OF(person).map(([kind, id]) => handleOf(lookupKey, kind, id))
-  return [...handles, contactOf(lookupKey, person)].map((bytes) => ({ name: `${person.index}`, bytes }))
+  return [...handles, ...contactsOf(lookupKey, person)].map((bytes) => ({ name: `${person.index}`, bytes }))
 }
 
 /** The look-up key of the drill's app. */

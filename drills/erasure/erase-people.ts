@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
+import type { PersonIdentifier } from '../../schemas/erasure.ts'
 import type { DrillPerson } from './fields.ts'
 
 export interface RequestTimes {
@@ -11,7 +12,8 @@ export interface RequestTimes {
 }
 
 /**
- * Asks for the erasure of each person, as officers do: by an address that is the user id, by one that is only a trait, or by user id.
+ * Asks for the erasure of each person, as officers do: by an address that is the user id, by one that is only a trait, by user id,
+ * or by a number.
  * @returns request ids
  */
 export async function submitErasures(
@@ -23,11 +25,7 @@ export async function submitErasures(
   const waiting = [...people]
   const worker = async () => {
     for (let person = waiting.shift(); person; person = waiting.shift()) {
-      const identifier =
-        person.index % 4 !== 3
-          ? ({ label: 'email', value: person.email } as const)
-          : ({ label: 'userId', value: person.userId } as const)
-      const wish = { app, identifiers: [identifier], proof: 'account-session' as const }
+      const wish = { app, identifiers: [identifierOf(person)], proof: 'account-session' as const }
       const { requestId } = await office.audited(
         'erase submit',
         '-',
@@ -39,6 +37,11 @@ export async function submitErasures(
   }
   await Promise.all([worker(), worker(), worker(), worker()])
   return requestIds
+}
+
+function identifierOf({ index, email, phone, userId }: DrillPerson): PersonIdentifier {
+  if (index % 4 === 3) return { label: 'userId', value: userId }
+  return index % 8 === 1 ? { label: 'phone', value: phone } : { label: 'email', value: email }
 }
 
 export async function readRequestTimes(

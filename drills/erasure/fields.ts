@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Canaries } from '../scan/canaries.ts'
 
 /** Every field of an event, a trait or a file in which something of a person may be written. */
@@ -43,6 +44,8 @@ export interface DrillPerson {
   index: number
   canary(field: Field): string
   email: string
+  /** `+49` and 12 digits. */
+  phone: string
   /** What the app uses as the user id: the address for every other person. */
   userId: string
   anonymousId: string
@@ -56,6 +59,7 @@ export function createPerson(canaries: Canaries, index: number): DrillPerson {
     index,
     canary,
     email,
+    phone: drawPhone(email),
     userId: index % 2 === 0 ? email : canary('userId'),
     anonymousId: canary('anonymousId'),
     previousId: canary('previousId'),
@@ -66,7 +70,14 @@ export function createPerson(canaries: Canaries, index: number): DrillPerson {
 export function createBystander(index: number): DrillPerson {
   const canary = (field: Field) => `stays-${field}-${index}`
   const email = `stays-${index}@example.com`
-  return { index, canary, email, userId: email, anonymousId: `a-${index}`, previousId: `p-${index}` }
+  const phone = drawPhone(email)
+  return { index, canary, email, phone, userId: email, anonymousId: `a-${index}`, previousId: `p-${index}` }
+}
+
+/** A number has no letters to carry a canary, so it is drawn from one: as long, and as rare. */
+function drawPhone(text: string): string {
+  const drawn = createHash('sha256').update(text).digest().readBigUInt64BE() % 10n ** 12n
+  return `+49${drawn.toString().padStart(12, '0')}`
 }
 
 /** Shared by erased people and others, so that counts must be taken again and not only dropped. */
@@ -109,7 +120,7 @@ export function batchesOf(
   const identify = {
     ...own(1),
     ...{ type: 'identify', anonymousId },
-    traits: { email: person.email, name: canary('fullName'), plan: canary('plan') },
+    traits: { email: person.email, phone: person.phone, name: canary('fullName'), plan: canary('plan') },
   }
   const known = [
     identify,

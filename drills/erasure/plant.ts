@@ -15,12 +15,12 @@ export async function plantProfiles(
   people: ReadonlyMap<number, DrillPerson>,
 ): Promise<void> {
   const profiles = subjects.map(({ person, subjectId, secret }): Profile => {
-    const { canary, email } = people.get(person)!
+    const { canary, email, phone } = people.get(person)!
     return {
       subjectId,
       app,
       key: { secret },
-      personal: { email, name: canary('sealedField') },
+      personal: { email, phone, name: canary('sealedField') },
       public: { plan: canary('plan'), note: canary('publicTrait') },
     }
   })
@@ -36,9 +36,9 @@ export async function plantExports(
   people: ReadonlyMap<number, DrillPerson>,
 ): Promise<void> {
   for (const { person, token } of subjects) {
-    const { canary, email } = people.get(person)!
+    const { canary, email, phone } = people.get(person)!
     const key = `${exportPrefix(token)}${randomUUID()}.json`
-    const body = JSON.stringify({ email, note: canary('exportFile') })
+    const body = JSON.stringify({ email, phone, note: canary('exportFile') })
     await putObject(s3, 'exports', key, body, 'application/json')
     await putObject(s3, 'exports', key, `${body}\n`, 'application/json')
   }

@@ -9,6 +9,7 @@ import { createScanner, type Scanner, type Secret } from '../scan/scanner.ts'
 import { batchesOf, createBystander, createPerson, type DrillPerson, FIELDS } from './fields.ts'
 import { type NamePlace, readPlaceNames } from './name-places.ts'
 import { plantExports, plantProfiles } from './plant.ts'
+import { plantYear } from './plant-year.ts'
 import { type DrillPlatform, type Horizons, startDrillPlatform } from './platform.ts'
 import { runPlatformJobs } from './platform-jobs.ts'
 import { sendBatches, waitForIngest } from './send-people.ts'
@@ -44,6 +45,8 @@ export interface DrillStage {
 export interface StageOptions {
   subjects: number
   bystanders: number
+  /** Events of a year of yet others; none by default. */
+  events?: number
   horizons: Horizons
   environment?: Record<string, string>
   /** Leaves the home behind, to look into. */
@@ -81,6 +84,10 @@ export async function openStage(options: StageOptions): Promise<DrillStage> {
     const byIndex = new Map(people.map((person) => [person.index, person]))
     await plantProfiles(postgres, APP, subjects, byIndex)
     await plantExports(s3, subjects, byIndex)
+    if (options.events) {
+      await plantYear(clickhouse, { app: APP, subjects, events: options.events })
+      say(`a year of ${options.events} events of others`)
+    }
     const days = [new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)]
     await runPlatformJobs(config, days, say)
     return {

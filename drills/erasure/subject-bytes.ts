@@ -13,8 +13,10 @@ export interface SubjectBytes {
   subjectId: string
   token: Buffer
   secret: Buffer
-  /** Hash of the person's address, the same for all of their subjects. */
-  contact: Buffer
+  /** Hashes of the person's address and number, the same for all of their subjects. */
+  contacts: Buffer[]
+  /** The number itself. */
+  phone: string
 }
 
 /** The kinds under which an app may have named the person. */
@@ -29,8 +31,9 @@ export function handleOf(lookupKey: Buffer, kind: 'user' | 'anonymous', id: stri
   return Buffer.from(hashText(createKeyedHash(lookupKey), kind, id), 'latin1')
 }
 
-export function contactOf(lookupKey: Buffer, { email }: DrillPerson): Buffer {
-  return hashContact(createKeyedHash(lookupKey), 'email', email)
+export function contactsOf(lookupKey: Buffer, { email, phone }: DrillPerson): Buffer[] {
+  const keyed = createKeyedHash(lookupKey)
+  return [hashContact(keyed, 'email', email), hashContact(keyed, 'phone', phone)]
 }
 
 /** Looks up what the platform knows of the people: handles, subject ids, tokens, secrets. */
@@ -50,21 +53,22 @@ export async function readSubjectBytes(
     [handles.map(({ handle }) => handle)],
   )
   const secrets = await keyring.readSecrets(rows.map((row) => row.subject_id))
-  const contacts = new Map(people.map((person) => [person.index, contactOf(lookupKey, person)]))
+  const reach = new Map(
+    people.map((person) => [person.index, { contacts: contactsOf(lookupKey, person), phone: person.phone }]),
+  )
   const personOf = new Map(handles.map(({ person, handle }) => [handle.toString('hex'), person]))
   return rows.flatMap((row) => {
     const secret = secrets.get(row.subject_id)
     if (!secret) return []
     const person = personOf.get(row.handle.toString('hex'))!
     const { token } = deriveSubjectKeys(secret)
-    const contact = contacts.get(person)!
-    return [{ person, handle: row.handle, subjectId: row.subject_id, token, secret, contact }]
+    return [{ person, handle: row.handle, subjectId: row.subject_id, token, secret, ...reach.get(person)! }]
   })
 }
 
 /** The same as byte strings to search for; a subject id is looked for in text and in binary. */
 export function secretsToFind(subjects: readonly SubjectBytes[]): Secret[] {
-  const contacts = new Map(subjects.map(({ person, contact }) => [person, contact]))
+  const people = new Map(subjects.map((one) => [one.person, one]))
   const ofSubjects = subjects.flatMap(({ person, handle, subjectId, token, secret }) => [
     { name: `handle ${person}`, bytes: handle },
     { name: `token ${person}`, bytes: token },
@@ -72,5 +76,9 @@ export function secretsToFind(subjects: readonly SubjectBytes[]): Secret[] {
     { name: `subject ${person}`, bytes: Buffer.from(subjectId) },
     { name: `subject ${person}`, bytes: Buffer.from(subjectId.replaceAll('-', ''), 'hex') },
   ])
-  return [...ofSubjects, ...[...contacts].map(([person, bytes]) => ({ name: `contact ${person}`, bytes }))]
+  const ofPeople = [...people.values()].flatMap(({ person, contacts, phone }) => [
+    ...contacts.map((bytes) => ({ name: `contact ${person}`, bytes })),
+    { name: `phone ${person}`, bytes: Buffer.from(phone) },
+  ])
+  return [...ofSubjects, ...ofPeople]
 }

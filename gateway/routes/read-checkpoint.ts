@@ -7,10 +7,10 @@ export const readCheckpoint = defineRoute({
   answer: { status: 200, type: 'text/plain; charset=utf-8' },
   errors: ['checkpoint_unknown', 'log_unavailable'],
   async handle({ deps }) {
-    const checkpoint = await deps.readCheckpoint().catch((cause) => {
+    const checkpoint = await deps.readLogFile('checkpoint').catch((cause) => {
       throw gatewayError('log_unavailable', cause)
     })
     if (checkpoint === undefined) throw gatewayError('checkpoint_unknown')
-    return { status: 200, type: 'text/plain; charset=utf-8', body: checkpoint }
+    return { status: 200, type: 'text/plain; charset=utf-8', body: checkpoint.toString() }
   },
 })

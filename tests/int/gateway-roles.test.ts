@@ -103,6 +103,7 @@ const CALLS: Record<RouteName, { path: string; may: string; ok: number; body?: (
     ok: 200,
   },
   'GET /v1/log/checkpoint': { may: 'public', path: '/v1/log/checkpoint', ok: 200 },
+  'GET /v1/log/tile/*': { may: 'public', path: '/v1/log/tile/entries/000.p/3', ok: 200 },
   'GET /openapi.json': { may: 'public', path: '/openapi.json', ok: 200 },
   'GET /health': { may: 'public', path: '/health', ok: 200 },
 }

@@ -2,19 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { createEventProducer } from '../../kafka/event-producer.ts'
 import { ensureTopics } from '../../kafka/topics.ts'
 import { createLogger } from '../../runtime/logger.ts'
-import { readStoredCounts, sameCounts, waitUntilIngested } from '../ingest-counts.ts'
+import { INGEST_TABLES, readStoredCounts, sameCounts, waitUntilIngested } from '../ingest-counts.ts'
 import type { IngestProcess } from '../ingest-process.ts'
 import { type IngestStage, onIngestStage } from '../ingest-stage.ts'
 import { makeRecords } from '../made-records.ts'
-
-const TABLES = [
-  'events_raw',
-  'ingest_seen',
-  'metrics_minute',
-  'metrics_streaming_daily',
-  'sessions',
-  'click_patterns',
-]
 
 /** A member that stored 100 records and left. */
 async function storeAndLeave(stage: IngestStage): Promise<void> {
@@ -101,7 +92,7 @@ describe.concurrent('a ClickHouse that was restored from a backup', () => {
       const ingest = await stage.start()
       await stage.store(makeRecords(0, 100))
       const backup = stage.stage.config.clickhouse.database
-      for (const table of TABLES)
+      for (const table of INGEST_TABLES)
         await stage.clickhouse
           .command({ query: `CREATE TABLE ${backup}.saved_${table} AS ${table}` })
           .then(() =>
@@ -110,8 +101,8 @@ describe.concurrent('a ClickHouse that was restored from a backup', () => {
       expect(await stage.store(makeRecords(100, 220))).toEqual(sameCounts(880))
       await ingest.stop()
       // Restored in place: the deduplication log of the tables still knows the later cuts.
-      for (const table of TABLES) await stage.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
-      for (const table of TABLES) {
+      for (const table of INGEST_TABLES) await stage.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+      for (const table of INGEST_TABLES) {
         const partitions = await stage.clickhouse.query({
           query: `SELECT DISTINCT partition_id FROM system.parts WHERE database = currentDatabase() AND table = 'saved_${table}' AND active`,
           format: 'JSONEachRow',

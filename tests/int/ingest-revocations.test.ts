@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { publishRevocation } from '../../kafka/revocations.ts'
 import { createLogger } from '../../runtime/logger.ts'
-import { sameCounts } from '../ingest-counts.ts'
+import { INGEST_TABLES, sameCounts } from '../ingest-counts.ts'
 import { type IngestStage, onIngestStage } from '../ingest-stage.ts'
 import { makeRecords, randomSubject } from '../made-records.ts'
 
@@ -23,6 +23,24 @@ describe.concurrent('a revoked token', () => {
       expect(await stage.store([...makeRecords(20, 30, { subject }), ...makeRecords(30, 40)])).toEqual(
         sameCounts(120),
       )
+    }),
+  )
+
+  test(
+    'is not stored by a replay of the topic from offset 0, which stores everybody else’s events once',
+    onIngestStage(async (stage) => {
+      const first = await stage.start()
+      const subject = randomSubject()
+      expect(await stage.store([...makeRecords(0, 10, { subject }), ...makeRecords(10, 20)])).toEqual(
+        sameCounts(80),
+      )
+      await first.stop()
+      await revoke(stage, subject)
+      // All that ClickHouse held is lost, and what it had read of Kafka with it.
+      for (const table of INGEST_TABLES) await stage.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+      await stage.admin.deleteGroups([stage.groupId])
+      await stage.start()
+      expect(await stage.store([])).toEqual(sameCounts(40))
     }),
   )
 

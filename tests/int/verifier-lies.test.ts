@@ -315,6 +315,12 @@ const LIES_ABOUT_ALL: Lie[] = [
     store: 's3/archive',
   },
   {
+    name: "moves a file that the person asked for to a name that is nobody's",
+    instead: () => putObject(world.s3, 'exports', 'old/all.json', '{}'),
+    clean: () => purgePrefix(world.s3, 'exports', 'old/'),
+    store: 's3/exports',
+  },
+  {
     name: 'hides a file of the archive behind a delete marker',
     without: ['s3/archive'],
     async instead(who) {

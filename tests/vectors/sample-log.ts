@@ -222,6 +222,25 @@ export function createSampleRequest() {
   return { log, received, first, firstIndex, closed, closedIndex }
 }
 
+/** Many requests in one log, of each kind of certificate in turn, and each about somebody else. */
+export function createManyCertificates(count: number) {
+  const log = createSampleLog()
+  const bodies = [
+    certificateBody(),
+    partialBody(),
+    closedBody(fixedBytes('before').toString('hex')),
+    refusalBody,
+  ]
+  const signed = Array.from({ length: count }, (_, i) => {
+    const salt = fixedBytes(`salt ${i}`)
+    const subject = [{ label: 'email', commitment: commitToSubject(salt, SUBJECT) } as const]
+    const request = `0f9a4e52-6a0c-4a51-9a3e-${i.toString(16).padStart(12, '0')}`
+    return signCertificate({ ...bodies[i % bodies.length]!, request, subject } as Body, certificateSigner)
+  })
+  for (const one of signed) log.add(one)
+  return signed.map((one, index) => inputFor(one, log.proof(index)))
+}
+
 /** A partial certificate, its withdrawal, and the certificate that takes its place. */
 export function createReplacedPartial() {
   const log = createSampleLog(5)

@@ -86,6 +86,9 @@ function isAnyonesOf(own: ReadonlySet<string>): (one: { key: string }) => boolea
 
 const FILE = /^day=\d{4}-\d{2}-\d{2}\/bucket=\d\d\/events\.parquet$/
 
+/** Where exports lie, said anew: see s3/exports.ts. */
+const LAYOUT = /^person=[0-9a-f]{64}\//
+
 function isOutOfPlace(one: ObjectVersion): boolean {
   return !one.isLatest || one.isDeleteMarker || !FILE.test(one.key)
 }
@@ -100,6 +103,9 @@ export async function lookIntoExports(
   const versions = await listVersions(s3, 'exports', '')
   const keys = [...versions, ...uploads].map(({ key }) => key)
   if (keys.length === 0) return
+  // What is not where exports lie could be anyone's.
+  const strays = keys.filter((key) => !LAYOUT.test(key)).length
+  if (strays > 0) for (const { requestId } of sought) findings.add(requestId, EXPORTS, strays)
   for (const token of namesOf(sought, 'tokens')) {
     const prefix = exportPrefix(Buffer.from(token, 'hex'))
     const left = keys.filter((key) => key.startsWith(prefix)).length
