@@ -9,10 +9,15 @@ import { PROJECT_ROOT } from '../runtime/project-root.ts'
 test('whom `npm run ebb -- erase` names stands in no file of npm’s', async () => {
   const home = await mkdtemp(join(tmpdir(), 'ebb-npm-'))
   try {
+    // Of an npm that runs this test itself, nothing is told to the other.
+    const own = Object.entries(process.env).filter(([key]) => !key.startsWith('npm_'))
     const { stdout } = await promisify(execFile)(
       'npm',
       ['run', 'ebb', '--', 'erase', '--email', 'ada@example.com', '--help'],
-      { cwd: PROJECT_ROOT, env: { ...process.env, HOME: home, npm_config_cache: join(home, '.npm') } },
+      {
+        cwd: PROJECT_ROOT,
+        env: { ...Object.fromEntries(own), HOME: home, npm_config_cache: join(home, '.npm') },
+      },
     )
     // npm itself has said what it runs: it was told the name.
     expect(stdout).toContain('ada@example.com')
