@@ -1,8 +1,8 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunningPlatform } from '../services/start-platform.ts'
 
-/** A fault of the drill: what is done to whom. */
+/** A fault at a moment or a boundary: what is done to whom. */
 export type Fault =
   | { kind: 'kill'; victim: string }
   /** Stopped for a while, then woken: a member that believes it still owns its partitions. */
@@ -12,6 +12,11 @@ export type Fault =
    * keeps what it is at; otherwise it starts with it, so that its recovery is struck, too.
    */
   | { kind: 'point'; victim: string; point: string; nth: number; inMidst?: boolean }
+  /** Others are killed while a worker stands still at a boundary; then it goes on, if it is not among them. */
+  | { kind: 'others-at-point'; victims: readonly string[]; worker: string; point: string }
+
+/** Those of the crash drill. */
+export type CrashFault = Exclude<Fault, { kind: 'others-at-point' }>
 
 /** Every durability boundary with a fault point, and the processes that pass it. */
 export const FAULT_POINTS: Record<string, string[]> = {
@@ -44,7 +49,7 @@ const PAUSABLE: Record<string, number> = {
  * Draws the next fault: half at boundaries, a third random kills, the rest pauses of up to 12 s.
  * @param points only faults at these boundaries, to aim at one weakness.
  */
-export function drawFault(random: () => number, points?: readonly string[]): Fault {
+export function drawFault(random: () => number, points?: readonly string[]): CrashFault {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
   const dice = points ? 0 : random()
   if (dice < 0.5) {
@@ -89,6 +94,8 @@ export async function injectFault(
     platform.kill(fault.victim, 'SIGCONT')
     return true
   }
+  if (fault.kind === 'others-at-point')
+    return await killAtPoint(platform, faultFile, fault, pointWaitMs, onArmed)
   writeFileSync(faultFile, `${fault.point}:${fault.nth}`)
   if (fault.inMidst) takeFault(platform, fault.victim)
   // It may strike before the process says that it is ready; the restart below brings it back either way.
@@ -107,6 +114,30 @@ export async function injectFault(
   }
   await platform.restart(fault.victim)
   return struck && taken
+}
+
+async function killAtPoint(
+  platform: RunningPlatform,
+  faultFile: string,
+  { victims, worker, point }: Extract<Fault, { kind: 'others-at-point' }>,
+  waitMs: number,
+  onArmed: () => Promise<unknown>,
+): Promise<boolean> {
+  writeFileSync(faultFile, `${point}:1:stop`)
+  takeFault(platform, worker)
+  await onArmed()
+  const pid = pidOf(platform, worker)
+  let stands = await waitUntilStill(pid, waitMs)
+  if (!stands) {
+    rmSync(faultFile, { force: true })
+    takeFault(platform, worker)
+    stands = await waitUntilStill(pid, DISARM_MS)
+  }
+  if (!stands) return false
+  for (const victim of victims) platform.kill(victim, 'SIGKILL')
+  if (!victims.includes(worker)) process.kill(pid, 'SIGCONT')
+  await Promise.all(victims.map((victim) => platform.restart(victim)))
+  return true
 }
 
 /** The process reads the fault file again, see runtime/fault.ts. One that is gone already needs no fault. */
@@ -131,4 +162,20 @@ async function waitUntilGone(pid: number, waitMs: number): Promise<boolean> {
     }
   }
   return false
+}
+
+/** Whether the process stops itself in that time: state T of proc(5), behind the name in brackets. */
+async function waitUntilStill(pid: number, waitMs: number): Promise<boolean> {
+  for (const deadline = Date.now() + waitMs; Date.now() < deadline; await sleep(50)) {
+    if (/\) T /.test(readStat(pid))) return true
+  }
+  return false
+}
+
+function readStat(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return 'gone'
+  }
 }

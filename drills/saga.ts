@@ -8,17 +8,19 @@ import { createRandom } from '../runtime/random.ts'
 import { readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { injectFault } from './inject-faults.ts'
-import { drawSagaFault, SHARE_OF_POINTS } from './saga/draw-saga-fault.ts'
+import { drawSagaFault, SHARE_OF_POINTS, WORKERS } from './saga/draw-saga-fault.ts'
 import { watchCertificates } from './saga/watch-certificates.ts'
 
 /**
- * `npm run drill:saga -- --kills 200 [--seed S]`: while people are erased, the workers are killed before and after each effect, and
- * workers and engines at random. Every saga must end complete or visibly blocked, and in the moment in which a certificate
+ * `npm run drill:saga -- --kills 200 [--seed S]`: while people are erased, workers and engines are killed before and after each effect of
+ * the sagas, and at random. Every saga must end complete or visibly blocked, and in the moment in which a certificate
  * appears nothing may be left. Exit 1 otherwise. Ends with one line of JSON.
  */
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '20' },
+    /** Number of the first fault, of which most are drawn in turn: see drawSagaFault. */
+    from: { type: 'string', default: '0' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     /** Leaves the platform's home behind, to look into. */
     keep: { type: 'boolean', default: false },
@@ -31,6 +33,7 @@ const { values } = parseArgs({
 const kills = Number(values.kills)
 /** A boundary may not be reached in time; then another fault is tried. */
 const attempts = kills * 2
+const first = Number(values.from)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const horizonS = Number(values.horizon)
@@ -74,9 +77,8 @@ async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean>
   const fault = drawSagaFault(n, random)
   const { platform } = stage.drill
   if (fault.kind === 'cold') {
-    const workers = ['temporal-worker', 'verifier']
-    for (const name of workers) platform.kill(name, 'SIGKILL')
-    await Promise.all(workers.map((name) => platform.restart(name)))
+    for (const name of WORKERS) platform.kill(name, 'SIGKILL')
+    await Promise.all(WORKERS.map((name) => platform.restart(name)))
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
@@ -89,7 +91,7 @@ try {
   await withPrivacyOffice(stage.drill.config, async (office) => {
     const watch = watchCertificates(stage, personOf, say)
     let struck = 0
-    for (let n = 0; struck < kills && n < attempts; n++) {
+    for (let n = first; struck < kills && n < first + attempts; n++) {
       if (await strike(n, () => eraseNext(office, stage))) struck++
     }
     say('no more kills; the sagas go on')

@@ -1,9 +1,10 @@
 // Gets a fresh clone ready and runs a script of ours: `node services/bootstrap.mjs cli/demo.ts --events 1000`.
-// Nothing may be imported here at once but Node itself: this runs before any package is installed.
+// Nothing may be imported here at once but Node itself and what imports no more: this runs before any package is installed.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chooseNode, thisNode } from './choose-node.mjs'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const OLDEST_NODE = [20, 15]
@@ -40,20 +41,8 @@ async function install() {
   const seconds = () => Math.round((Date.now() - startedAt) / 1_000)
   say('installing packages (npm ci), once')
   const timer = setInterval(() => say(`installing packages: ${seconds()} s`), PROGRESS_EVERY_MS)
-  // npm names itself to the scripts it runs; else the one on PATH.
-  const npm = process.env.npm_execpath
-  const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
   // The engines of development are devDependencies: NODE_ENV=production must not leave them out.
-  const args = [
-    ...first,
-    'ci',
-    '--include=dev',
-    '--include=optional',
-    '--no-audit',
-    '--no-fund',
-    '--no-progress',
-  ]
-  const code = await run(command, [...args, '--loglevel=error'], { cwd: ROOT })
+  const code = await npmCi(ROOT, ['--include=dev'])
   clearInterval(timer)
   if (code !== 0 || !isInstalled(ROOT)) {
     fail(
@@ -61,6 +50,16 @@ async function install() {
     )
   }
   say(`packages installed in ${seconds()} s`)
+}
+
+function npmCi(folder, more = []) {
+  // npm names itself to the scripts it runs; else the one on PATH.
+  const npm = process.env.npm_execpath
+  const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
+  const quiet = ['--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error']
+  const args = [...first, 'ci', '--include=optional', ...more, ...quiet]
+  // What a script prints may be for a machine: nothing of npm's stands before it.
+  return run(command, args, { cwd: folder, stdio: ['inherit', process.stderr, 'inherit'] })
 }
 
 /** Each time, since it takes a moment and what runs is then never older than the sources. */
@@ -111,7 +110,8 @@ export async function bootstrap(script, args) {
   }
   const built = join(ROOT, 'dist', script.replace(/\.ts$/, '.js'))
   if (!existsSync(built)) fail(`${script} is no script that runs by itself: services/build.mjs lists them`)
-  const code = await run(process.execPath, [built, ...args], { env: environment })
+  const node = await chooseNode(thisNode(say, (folder) => npmCi(folder, ['--fetch-retries=0'])))
+  const code = await run(node, [built, ...args], { env: environment })
   process.exit(code)
 }
 

@@ -43,7 +43,7 @@ test('sources that cannot be built are told of in one line, and nothing is run',
   await write('node_modules/.package-lock.json', {})
   await symlink(join(PROJECT_ROOT, 'node_modules/esbuild'), join(root, 'node_modules/esbuild'))
   await mkdir(join(root, 'services'))
-  for (const file of ['services/bootstrap.mjs', 'services/build.mjs']) {
+  for (const file of ['services/bootstrap.mjs', 'services/choose-node.mjs', 'services/build.mjs']) {
     await copyFile(join(PROJECT_ROOT, file), join(root, file))
   }
   await mkdir(join(root, 'dist/cli'), { recursive: true })

@@ -1,20 +1,41 @@
 import { expect, it } from 'vitest'
+import { createRandom } from '../../runtime/random.ts'
 import { drawSagaFault, SAGA_POINTS } from './draw-saga-fault.ts'
 
-it('meets every boundary of every step, each engine, and cold starts', () => {
-  let seed = 1
-  const random = () => {
-    seed = (seed * 16_807) % 2_147_483_647
-    return seed / 2_147_483_647
-  }
-  const faults = Array.from({ length: 200 }, (_, n) => drawSagaFault(n, random))
+const draw = (count: number) => {
+  const random = createRandom(1)
+  return Array.from({ length: count }, (_, n) => drawSagaFault(n, random))
+}
+const ALL_POINTS = new Set(SAGA_POINTS.map(({ point }) => point))
+
+it('meets every boundary of every step by workers and by an engine, and every engine and worker at random, in 200 faults', () => {
+  const faults = draw(200)
   for (const inMidst of [true, false]) {
     const round = faults.filter((fault) => fault.kind === 'point' && fault.inMidst === inMidst)
-    expect(round.length).toBeGreaterThan(SAGA_POINTS.length - 1)
+    expect(new Set(round.map((fault) => 'point' in fault && fault.point))).toEqual(ALL_POINTS)
   }
-  const points = new Set(faults.flatMap((fault) => (fault.kind === 'point' ? fault.point : [])))
-  expect(points).toEqual(new Set(SAGA_POINTS.map(({ point }) => point)))
+  const engines = faults.filter((fault) => fault.kind === 'others-at-point' && fault.victims.length === 1)
+  expect(new Set(engines.map((fault) => 'point' in fault && fault.point))).toEqual(ALL_POINTS)
   const killed = new Set(faults.flatMap((fault) => (fault.kind === 'kill' ? fault.victim : [])))
   expect([...killed].sort()).toEqual(['clickhouse', 'postgres', 's3', 'temporal-worker', 'verifier'])
-  expect(faults.filter(({ kind }) => kind === 'cold').length).toBeGreaterThan(10)
+})
+
+it('meets every boundary by each of the engines in the end', () => {
+  const met = draw(500).flatMap((fault) =>
+    fault.kind === 'others-at-point' && fault.victims.length === 1
+      ? `${fault.victims[0]} ${fault.point}`
+      : [],
+  )
+  expect(new Set(met).size).toBe(3 * ALL_POINTS.size)
+})
+
+it('starts all workers cold, also when secrets are just gone', () => {
+  const faults = draw(200)
+  expect(faults.filter(({ kind }) => kind === 'cold').length).toBeGreaterThan(7)
+  const late = faults.filter((fault) => fault.kind === 'others-at-point' && fault.victims.length > 1)
+  expect(late.length).toBeGreaterThan(7)
+  expect(late[0]).toMatchObject({
+    victims: ['temporal-worker', 'verifier'],
+    point: 'activity.destroySecrets.after',
+  })
 })

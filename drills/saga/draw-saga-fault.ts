@@ -20,23 +20,32 @@ export const SAGA_POINTS: readonly { victim: string; point: string }[] = Object.
     ),
 )
 
-const VICTIMS = ['temporal-worker', 'verifier', 'clickhouse', 'postgres', 's3'] as const
+export const WORKERS = ['temporal-worker', 'verifier'] as const
+const ENGINES = ['clickhouse', 'postgres', 's3'] as const
+const VICTIMS = [...WORKERS, ...ENGINES]
+const SECRETS_GONE = 'activity.destroySecrets.after'
 
 /** Of all faults, those at boundaries; each needs an erasure of its own. */
-export const SHARE_OF_POINTS = 2 / 3
+export const SHARE_OF_POINTS = 2 / 3 + 1 / 24
 
 /**
- * The n-th fault of a drill: boundaries in turn, so that each is met, in one round by workers in the midst of their work, in the
- * next by workers that start; and every third fault at random: an engine or a worker at any moment; every twelfth is every worker
- * at once, which then starts cold.
+ * The n-th fault of a drill. Two of three are at boundaries, in turn, so that each is met: in one round by workers that die there in
+ * the midst of their work, in the next by an engine that dies while a worker stands there, then by workers that start, then by the next
+ * engine. Every third is at random: an engine or a worker at any moment. Every twelfth is all workers at once, which then start
+ * cold, each second time when secrets have just been destroyed.
  */
 export function drawSagaFault(n: number, random: () => number): Fault | { kind: 'cold' } {
   if (n % 3 !== 2) {
     const turn = n - Math.floor(n / 3)
-    const { victim, point } = SAGA_POINTS[turn % SAGA_POINTS.length]!
-    const inMidst = Math.floor(turn / SAGA_POINTS.length) % 2 === 0
-    return { kind: 'point', victim, point, nth: 1, inMidst }
+    const round = Math.floor(turn / SAGA_POINTS.length)
+    const at = turn % SAGA_POINTS.length
+    const { victim, point } = SAGA_POINTS[at]!
+    if (round % 2 === 0) return { kind: 'point', victim, point, nth: 1, inMidst: round % 4 === 0 }
+    const engine = ENGINES[(at + Math.floor(round / 2)) % ENGINES.length]!
+    return { kind: 'others-at-point', victims: [engine], worker: victim, point }
   }
+  if (n % 24 === 23)
+    return { kind: 'others-at-point', victims: WORKERS, worker: 'temporal-worker', point: SECRETS_GONE }
   if (n % 12 === 11) return { kind: 'cold' }
   return { kind: 'kill', victim: VICTIMS[Math.floor(random() * VICTIMS.length)]! }
 }
