@@ -35,7 +35,6 @@ export function createDestroySecrets(deps: DestroyActivityDeps): ErasureBatchAct
       ids: destroyedKeys.slice(0, 200),
       evidenceHash: createHash('sha256').update(canonicalJson({ destroyedKeys, shards })).digest('hex'),
     })
-    return { shards: shards.length }
   }
 }
 

@@ -37,6 +37,5 @@ export function createRederiveAggregates(deps: RederiveDeps): ErasureBatchActivi
         ids: partitions.slice(0, MAX_RECEIPT_IDS),
         evidenceHash: hashEvidence({ batchId, days, partitions }),
       })
-      return { days: days.length }
     })
 }

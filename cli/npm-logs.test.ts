@@ -16,7 +16,12 @@ test('whom `npm run ebb -- erase` names stands in no file of npm’s', async () 
       ['run', 'ebb', '--', 'erase', '--email', 'ada@example.com', '--help'],
       {
         cwd: PROJECT_ROOT,
-        env: { ...Object.fromEntries(own), HOME: home, npm_config_cache: join(home, '.npm') },
+        env: {
+          ...Object.fromEntries(own),
+          EBB_NODE: process.execPath,
+          HOME: home,
+          npm_config_cache: join(home, '.npm'),
+        },
       },
     )
     // npm itself has said what it runs: it was told the name.

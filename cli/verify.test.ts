@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { formatPublicKey } from '../certificates/public-key.ts'
 import { signCertificate } from '../certificates/sign-certificate.ts'
+import { commitToSubject } from '../certificates/subject-commitment.ts'
 import {
+  certificateBody,
   certificateSigner,
+  createSampleLog,
   createSampleRequest,
   logSigner,
   SALT,
@@ -54,6 +57,28 @@ test('a valid certificate: each check is named, and the verdict says as of when 
   )
   expect(text).toContain('cosigned by: witness.example')
   expect(status).toBe(0)
+})
+
+test('whose certificate it is can be shown by any kind of identifier that the request named, one at a time', async () => {
+  const salt = Buffer.from(SALT)
+  const named = { anonymousId: 'a-7', phone: '+49 171 1', userId: 'u-1', email: 'ada@example.com' } as const
+  const labels = Object.keys(named) as (keyof typeof named)[]
+  const subject = labels.map((label) => ({
+    label,
+    commitment: commitToSubject(salt, { label, value: named[label] }),
+  }))
+  const log = createSampleLog()
+  const signed = signCertificate({ ...certificateBody(), subject }, certificateSigner)
+  const file = join(folder, 'four.json')
+  await writeFile(file, signed.bytes)
+  await writeFile(join(folder, 'four.tlog-proof'), log.proof(log.add(signed)))
+  for (const label of labels) {
+    expect((await run({ salt, [label]: named[label] }, file)).text).toMatch(/^ok {4}subject/m)
+    expect((await run({ salt, [label]: `${named[label]}0` }, file)).text).toContain('subject-mismatch')
+  }
+  const { status, text } = await run({ salt, phone: named.phone, email: named.email }, file)
+  expect(text).toContain('one identifier at a time')
+  expect(status).toBe(1)
 })
 
 test('what was not looked at is not called ok', async () => {

@@ -5,6 +5,7 @@ import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
 import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { readNamedHorizons } from './erasure/horizons.ts'
 import { countByPlace } from './erasure/name-places.ts'
+import { someDaysOfTheYear } from './erasure/plant-year.ts'
 import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { secretsToFind } from './erasure/subject-bytes.ts'
@@ -38,6 +39,8 @@ const say = (line: string) =>
   process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
 const horizonS = Number(values.horizon)
 const subjects = Number(values.subjects)
+const events = Number(values.events)
+if (!Number.isInteger(events)) throw new Error('--events is a number of events')
 const limitMs = Number(values.limit ?? 600 + subjects) * 1_000
 
 interface Search {
@@ -114,7 +117,7 @@ const count = (findings: readonly FileFinding[], isMeant: (one: FileFinding) => 
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
-  events: Number(values.events),
+  events,
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
   environment: { ...(values.without && { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }) },
@@ -139,6 +142,9 @@ try {
   for (const end of underWay) await end()
   const isMet = ({ all, places }: Search, { place, what }: ResidueCheck) =>
     all.some((one) => place.test(places(one.file)) && (what?.test(whatOf(stage)(one)) ?? true))
+  const phones = new Set(planted.all.flatMap(({ secret }) => (secret?.startsWith('phone ') ? [secret] : [])))
+  if (phones.size < subjects)
+    throw new Error(`only ${phones.size} phone numbers were found where they were planted`)
   const misplanted = RESIDUE_CHECKS.filter(
     (check) => !check.isOfErasure && isMet(planted, check) === (check.isPrevented ?? false),
   )
@@ -164,7 +170,10 @@ try {
     notOfErasure.forEach(saySo)
     misplanted.push(...notOfErasure)
     sayLeft({ ...live, all: live.hits })
-    const unequal = await findUnequalAggregates(clickhouse, days)
+    const unequal = await findUnequalAggregates(clickhouse, [
+      ...days,
+      ...(events > 0 ? someDaysOfTheYear() : []),
+    ])
     if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
     const { changed, examples } = compareChecksums(
       before,
@@ -176,7 +185,7 @@ try {
     const certificates = await countCertificates(stage, requestIds)
     const report = {
       subjects,
-      events: Number(values.events),
+      events,
       certificates,
       canaryHitsLive: count(live.hits, isCanary),
       canaryHitsClosed: closed ? count(closed.hits, isCanary) : null,

@@ -127,13 +127,13 @@ async function killAtPoint(
   takeFault(platform, worker)
   await onArmed()
   const pid = pidOf(platform, worker)
-  let stands = await waitUntilStill(pid, waitMs)
+  const stands = await waitUntilStill(pid, waitMs)
+  rmSync(faultFile, { force: true })
   if (!stands) {
-    rmSync(faultFile, { force: true })
-    takeFault(platform, worker)
-    stands = await waitUntilStill(pid, DISARM_MS)
+    // It may stop later, with nobody to wake it.
+    await platform.restart(worker)
+    return false
   }
-  if (!stands) return false
   for (const victim of victims) platform.kill(victim, 'SIGKILL')
   if (!victims.includes(worker)) process.kill(pid, 'SIGCONT')
   await Promise.all(victims.map((victim) => platform.restart(victim)))
@@ -167,15 +167,18 @@ async function waitUntilGone(pid: number, waitMs: number): Promise<boolean> {
 /** Whether the process stops itself in that time: state T of proc(5), behind the name in brackets. */
 async function waitUntilStill(pid: number, waitMs: number): Promise<boolean> {
   for (const deadline = Date.now() + waitMs; Date.now() < deadline; await sleep(50)) {
-    if (/\) T /.test(readStat(pid))) return true
+    const stat = readStat(pid)
+    if (/\) T /.test(stat)) return true
+    if (stat === '') return false
   }
   return false
 }
 
+/** '' of a process that is gone. */
 function readStat(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8')
   } catch {
-    return 'gone'
+    return ''
   }
 }

@@ -46,7 +46,7 @@ const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
 const stage = await openStage({
-  subjects: Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS)),
+  subjects: first === 0 ? Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS)) : attempts,
   bystanders: Number(values.bystanders),
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },

@@ -54,7 +54,8 @@ export const RESIDUES: readonly Residue[] = [
   },
   {
     engine: 'clickhouse',
-    residue: 'query_log, text_log, part_log, processors_profile_log (a real server)',
+    residue:
+      'query_log, query_thread_log, query_views_log, text_log, part_log, processors_profile_log (a real server)',
     purge: 'tokens go as query parameters; a TTL of days on each log, which is the server’s to set',
     check: 'none: the verifier has no right to read what others asked',
   },

@@ -185,9 +185,9 @@ export interface ErasureBatchActivities {
   planErasure(): Promise<{ stores: string[]; dataMap: string }>
   eraseStore(input: { batchId: string; store: string }): Promise<{ outcome: StoreReceipt['outcome'] }>
   /** Aggregates of the days that the erased rows touched are counted again from raw. */
-  rederiveAggregates(input: { batchId: string }): Promise<{ days: number }>
+  rederiveAggregates(input: { batchId: string }): Promise<void>
   /** Rewraps the shards of the batch's secrets and destroys the old shard keys. */
-  destroySecrets(input: { batchId: string }): Promise<{ shards: number }>
+  destroySecrets(input: { batchId: string }): Promise<void>
   /** Tells each saga of the batch that its stage is done, and which stores could not be reached. */
   settleBatch(input: { batchId: string; blocked: string[] }): Promise<void>
 }

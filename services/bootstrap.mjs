@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { chooseNode, thisNode } from './choose-node.mjs'
+import { chooseNode, Interrupted, thisNode } from './choose-node.mjs'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const OLDEST_NODE = [20, 15]
@@ -62,6 +62,17 @@ function npmCi(folder, more = []) {
   return run(command, args, { cwd: folder, stdio: ['inherit', process.stderr, 'inherit'] })
 }
 
+/** The Node that scripts run on: this one, or a newer one. Without a network it is not waited for. */
+async function ownNode() {
+  const soon = ['--fetch-retries=0', '--fetch-timeout=120000']
+  try {
+    return await chooseNode(thisNode(say, (folder) => npmCi(folder, soon)))
+  } catch (error) {
+    if (error instanceof Interrupted) process.exit(error.exitCode)
+    throw error
+  }
+}
+
 /** Each time, since it takes a moment and what runs is then never older than the sources. */
 async function buildScripts() {
   try {
@@ -78,7 +89,10 @@ function run(command, args, options) {
     const child = spawn(command, args, { stdio: 'inherit', ...options })
     const forward = (signal) => child.kill(signal)
     for (const signal of FORWARDED) process.on(signal, forward)
-    child.once('error', (error) => fail(`${command} cannot be run: ${error.message}`))
+    child.once('error', (error) => {
+      say(`${command} cannot be run: ${error.message}`)
+      done(127)
+    })
     child.once('exit', (code, signal) => {
       for (const name of FORWARDED) process.off(name, forward)
       done(code ?? (signal === 'SIGINT' ? 130 : 143))
@@ -100,6 +114,7 @@ export async function bootstrap(script, args) {
   requireNode()
   if (!isInstalled(ROOT)) await install()
   await buildScripts()
+  const node = await ownNode()
   if (!script) return
   // From whatever folder we are called, the data is the clone's.
   const environment = {
@@ -110,7 +125,6 @@ export async function bootstrap(script, args) {
   }
   const built = join(ROOT, 'dist', script.replace(/\.ts$/, '.js'))
   if (!existsSync(built)) fail(`${script} is no script that runs by itself: services/build.mjs lists them`)
-  const node = await chooseNode(thisNode(say, (folder) => npmCi(folder, ['--fetch-retries=0'])))
   const code = await run(node, [built, ...args], { env: environment })
   process.exit(code)
 }

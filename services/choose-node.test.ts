@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { chooseNode, type NodeAtHand } from './choose-node.mjs'
+import { chooseNode, Interrupted, type NodeAtHand } from './choose-node.mjs'
 
 let home: string
 const said: string[] = []
@@ -16,6 +16,10 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }))
 
 const VERSION = '22.23.5'
+const FAILED = `node-${VERSION}.failed`
+const NEVER = () => {
+  throw new Error('asked for what does not matter')
+}
 const old = (more: Partial<NodeAtHand> = {}): NodeAtHand => ({
   environment: { HOME: home },
   version: '20.15.0',
@@ -37,7 +41,7 @@ const cached = () => join(home, `.cache/ebb/node-${VERSION}/node`)
 
 test('a Node of 22 or later is good, an older one is replaced by one that is fetched once', async () => {
   for (const version of ['22.0.0', '24.1.0', '100.0.0'])
-    expect(await chooseNode(old({ version }))).toBe('/usr/bin/node')
+    expect(await chooseNode(old({ version, isGlibc: NEVER }))).toBe('/usr/bin/node')
   expect(await chooseNode(old())).toBe(cached())
   expect(await chooseNode(old())).toBe(cached())
   expect(fetches).toBe(1)
@@ -63,8 +67,25 @@ test('one that cannot be fetched, or does not run, leaves nothing behind, and th
     await copyFile('/bin/false', join(bin, 'node'))
     return 0
   }
-  for (const npmCi of [async () => 1, broken]) expect(await chooseNode(old({ npmCi }))).toBe('/usr/bin/node')
+  for (const npmCi of [async () => 1, broken]) {
+    expect(await chooseNode(old({ npmCi }))).toBe('/usr/bin/node')
+    expect(await readdir(join(home, '.cache/ebb'))).toEqual([FAILED])
+    await rm(join(home, '.cache/ebb', FAILED))
+  }
   expect(said.filter((line) => line.includes('going on with 20.15.0'))).toHaveLength(2)
+})
+
+test('one that could not be fetched is tried again after a day', async () => {
+  await chooseNode(old({ npmCi: async () => 1 }))
+  expect(await chooseNode(old())).toBe('/usr/bin/node')
+  expect(fetches).toBe(0)
+  const aDayAgo = Date.now() / 1_000 - 86_401
+  await utimes(join(home, '.cache/ebb', FAILED), aDayAgo, aDayAgo)
+  expect(await chooseNode(old())).toBe(cached())
+})
+
+test('whoever ends the fetching ends the command', async () => {
+  await expect(chooseNode(old({ npmCi: async () => 130 }))).rejects.toThrow(Interrupted)
   expect(await readdir(join(home, '.cache/ebb'))).toEqual([])
 })
 

@@ -165,11 +165,9 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async rederiveAggregates() {
       call('rederiveAggregates')
-      return { days: 1 }
     },
     async destroySecrets() {
       call('destroySecrets')
-      return { shards: 1 }
     },
     async settleBatch({ batchId, blocked: away }) {
       call('settleBatch', [batchId, ...away].join(' '))

@@ -2,12 +2,17 @@ import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { DAY_MARTS, OF_DAYS } from '../../clickhouse/day-marts.ts'
 import { findUnequalViews } from '../count-survivors.ts'
 
-/** States cannot be compared; the numbers beside them can. */
+/** States cannot be compared; the numbers beside them can. A sum of fractions depends on their order in its last digits. */
 const COMPARED: Record<string, string> = {
   metrics_batch_daily: 'app, day, event, currency, events, users, sessions, revenue',
+  sessions_batch_daily: '* REPLACE (round(seconds, 3) AS seconds)',
 }
-const METRICS_OF_RAW = `SELECT app, toDate(ts) AS day, event, currency, count(), uniq(subject), uniqIf(session, session != 0),
-    sum(toDecimal128(revenue, 4)) FROM events_raw WHERE ${OF_DAYS} GROUP BY app, day, event, currency`
+const RECOUNTS: Record<string, string> = {
+  metrics_batch_daily: `SELECT app, toDate(ts) AS day, event, currency, count(), uniq(subject), uniqIf(session, session != 0),
+    sum(toDecimal128(revenue, 4)) FROM events_raw WHERE ${OF_DAYS} GROUP BY app, day, event, currency`,
+  sessions_batch_daily: `SELECT * REPLACE (round(\`sum(seconds)\`, 3) AS \`sum(seconds)\`)
+    FROM (${DAY_MARTS.find(({ table }) => table === 'sessions_batch_daily')!.select})`,
+}
 
 /**
  * Holds every aggregate to a recount from raw: the views' targets, and the batch tables and their staging of the days that were counted.
@@ -24,7 +29,7 @@ export async function findUnequalAggregates(
       [one, one.staging] as const,
     ])) {
       const held = `SELECT ${COMPARED[mart.table] ?? '*'} FROM ${table} WHERE day = {from:Date}`
-      const raw = mart.table === 'metrics_batch_daily' ? METRICS_OF_RAW : mart.select
+      const raw = RECOUNTS[mart.table] ?? mart.select
       const count = async (query: string) => {
         const result = await client.query({
           query,

@@ -26,7 +26,12 @@ export async function readPlaceNames(
     )
     for (const { path, relname } of rows) relations.set(path, relname)
   }
-  return (file) => describe(relative(home, file).split(sep), tables, relations)
+  const known = new Map<string, string>()
+  return (file) => {
+    const place = known.get(file) ?? describe(relative(home, file).split(sep), tables, relations)
+    known.set(file, place)
+    return place
+  }
 }
 
 function describe(

@@ -78,7 +78,11 @@ export function secretsToFind(subjects: readonly SubjectBytes[]): Secret[] {
   ])
   const ofPeople = [...people.values()].flatMap(({ person, contacts, phone }) => [
     ...contacts.map((bytes) => ({ name: `contact ${person}`, bytes })),
-    { name: `phone ${person}`, bytes: Buffer.from(phone) },
+    ...[phone, encodeURIComponent(phone)].map((text) => ({
+      name: `phone ${person}`,
+      bytes: Buffer.from(text),
+      isText: true,
+    })),
   ])
   return [...ofSubjects, ...ofPeople]
 }

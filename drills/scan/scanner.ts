@@ -7,6 +7,8 @@ import { createPatternFinder, type Pattern } from './find-patterns.ts'
 export interface Secret {
   name: string
   bytes: Buffer
+  /** ASCII: looked for in UTF-16, too. */
+  isText?: boolean
 }
 
 export interface Finding {
@@ -47,8 +49,9 @@ export function createScanner(
     meanings.push({ encoding, ...(secret !== undefined && { secret }) })
   }
   for (const { encoding, bytes } of encodeText(canaries.marker)) add(encoding, bytes)
-  for (const { name, bytes } of secrets) {
-    for (const form of encodeBytes(bytes)) add(form.encoding, form.bytes, name)
+  for (const { name, bytes, isText } of secrets) {
+    for (const form of isText ? encodeText(bytes.toString()) : encodeBytes(bytes))
+      add(form.encoding, form.bytes, name)
   }
   const finder = createPatternFinder(patterns, CONTAINER_HEADS)
 

@@ -4,7 +4,7 @@ import { defineRoute } from '../route.ts'
 
 /** As C2SP tlog-tiles names them: hashes by level, or bundles of entries; the last of a row may be partial. */
 const TILE =
-  /^([0-9]|[1-5][0-9]|6[0-3]|entries)\/(x[0-9]{3}\/)*[0-9]{3}(\.p\/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$/
+  /^([0-9]|[1-5][0-9]|6[0-3]|entries)\/(x[0-9]{3}\/){0,5}[0-9]{3}(\.p\/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$/
 
 export const readTile = defineRoute({
   name: 'GET /v1/log/tile/*',
