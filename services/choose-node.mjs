@@ -26,7 +26,7 @@ const REST_MS = 86_400_000
  * The executable of Node: what EBB_NODE names; or this one, unless it is older than 22; then one from the user's cache, or else from
  * the package registry, of the version and with the checksum in node-runtime/. Where that fails, or there is none for this machine,
  * it is this one after all.
- * @param at what it is run with; defaults are those of this process.
+ * @param at the Node at hand, its machine and surroundings: thisNode's
  */
 export async function chooseNode(at) {
   const { environment, version, say } = at
