@@ -49,6 +49,7 @@ interface Search {
   /** All of them, those that the promise allows included. */
   all: FileFinding[]
   places: (file: string) => string
+  seconds: number
 }
 
 /** Scans everything and says where what was found. @param isAllowed places in which a finding breaks no promise */
@@ -68,7 +69,7 @@ async function search(
     `${title}: ${scan.files} files, ${megabytes.toFixed(0)} MB in ${seconds.toFixed(1)} s, ${hits.length} hits`,
   )
   for (const line of countByPlace(hits, places, whatOf(stage)).slice(0, 40)) say(`  ${line}`)
-  return { hits, all: scan.findings, places }
+  return { hits, all: scan.findings, places, seconds }
 }
 
 const whatOf = (stage: DrillStage) => (finding: FileFinding) =>
@@ -168,6 +169,8 @@ try {
     const live = await search(stage, 'after the first certificates', isNamed)
     const notOfErasure = RESIDUE_CHECKS.filter((check) => check.isOfErasure && !isMet(live, check))
     notOfErasure.forEach(saySo)
+    if (notOfErasure.length > 0 && live.seconds > horizonS)
+      say('the search took longer than --horizon: what an erasure leaves may have aged before it was read')
     misplanted.push(...notOfErasure)
     sayLeft({ ...live, all: live.hits })
     const unequal = await findUnequalAggregates(clickhouse, [
