@@ -134,6 +134,8 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   // 3. Late batches: clocks off by up to 400 days, devices alone, and links that come after what they explain.
   const late = Array.from({ length: BATCHES }, (_, index) => index)
   const unlike: string[] = []
+  /** By kind of batch: whatever was answered of the erased, and of others. */
+  const answered = { erased: new Set<string>(), others: new Set<string>() }
   await inParallel(late, 24, async (index) => {
     const { userId, phone, tablet } = person(Math.floor(random() * PEOPLE))
     const at = before - 60_000 - random() * 20 * DAY_MS
@@ -154,16 +156,20 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
     ]
     const kind = kinds[index % kinds.length]!
     const answer = await send(batchOf(at, offMs, kind({ userId, phone, tablet }, forgotten)))
+    answered.erased.add(`${index % kinds.length} ${answer}`)
     if (index % 20 < 5) {
       const stranger = { userId: `s-${index}`, phone: `sp-${index}`, tablet: `st-${index}` }
       const events = kind(stranger, `sf-${index}`).map((event) =>
         JSON.parse(JSON.stringify(event).replaceAll('late', 'other')),
       )
       const other = await send(batchOf(at, offMs, events))
+      answered.others.add(`${index % kinds.length} ${other}`)
       if (other !== answer) unlike.push(`${answer} / ${other}`)
     }
   })
   expect(unlike).toEqual([])
+  // So for each of the 10,000, not only for those that had a twin.
+  expect(answered.erased).toEqual(answered.others)
   // Aliases made later: the other id had stored something before anybody knew whose it was.
   const unexplained = Array.from({ length: 200 }, (_, index) => `unexplained-${index}`)
   await inParallel(unexplained, 10, async (anonymousId) => {
