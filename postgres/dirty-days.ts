@@ -6,12 +6,15 @@ export interface DirtyDay {
   day: string
 }
 
-/** Marks days whose aggregates changed by an erasure: what analysts see of them is published again with the next daily swap. */
+/**
+ * Marks days whose aggregates changed by an erasure: what analysts see of them is published again with the next daily swap.
+ * @param days may repeat one, as two batches that wait for a recount do
+ */
 export async function markDirtyDays(postgres: Postgres, days: readonly DirtyDay[]): Promise<void> {
   if (days.length === 0) return
   await postgres.query(
     'mark_dirty_days',
-    `INSERT INTO dirty_days (app, day) SELECT * FROM unnest($1::text[], $2::date[])
+    `INSERT INTO dirty_days (app, day) SELECT DISTINCT * FROM unnest($1::text[], $2::date[]) AS one (app, day) ORDER BY app, day
      ON CONFLICT (app, day) DO UPDATE SET since = now()`,
     [days.map(({ app }) => app), days.map(({ day }) => day)],
   )
