@@ -5,7 +5,6 @@ import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
 import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { readNamedHorizons } from './erasure/horizons.ts'
 import { countByPlace } from './erasure/name-places.ts'
-import { someDaysOfTheYear } from './erasure/plant-year.ts'
 import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { secretsToFind } from './erasure/subject-bytes.ts'
@@ -173,10 +172,7 @@ try {
       say('the search took longer than --horizon: what an erasure leaves may have aged before it was read')
     misplanted.push(...notOfErasure)
     sayLeft({ ...live, all: live.hits })
-    const unequal = await findUnequalAggregates(clickhouse, [
-      ...days,
-      ...(events > 0 ? someDaysOfTheYear() : []),
-    ])
+    const unequal = await findUnequalAggregates(clickhouse, days)
     if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
     const { changed, examples } = compareChecksums(
       before,

@@ -46,7 +46,8 @@ const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
 const stage = await openStage({
-  subjects: first === 0 ? Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS)) : attempts,
+  // One more than its share, wherever the faults begin.
+  subjects: Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS) + 1),
   bystanders: Number(values.bystanders),
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },

@@ -26,13 +26,13 @@ export async function readNamedHorizons(
     [requestIds],
   )
   const named = rows.map(({ file }) => readHorizons(file))
-  return (place) =>
-    AGEING.some(
-      (ageing) =>
-        ageing.place.test(place) &&
-        named.length > 0 &&
-        named.every((horizons) => horizons.some(({ store, what }) => ageing.store.test(`${store} ${what}`))),
-    )
+  // Once, and not for each of a million findings.
+  const ageing = AGEING.filter(
+    (one) =>
+      named.length > 0 &&
+      named.every((horizons) => horizons.some(({ store, what }) => one.store.test(`${store} ${what}`))),
+  )
+  return (place) => ageing.some((one) => one.place.test(place))
 }
 
 function readHorizons(file: Buffer): { store: string; what: string }[] {

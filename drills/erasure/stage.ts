@@ -9,7 +9,7 @@ import { createScanner, type Scanner, type Secret } from '../scan/scanner.ts'
 import { batchesOf, createBystander, createPerson, type DrillPerson, FIELDS } from './fields.ts'
 import { type NamePlace, readPlaceNames } from './name-places.ts'
 import { plantExports, plantProfiles } from './plant.ts'
-import { plantYear } from './plant-year.ts'
+import { plantYear, someDaysOfTheYear } from './plant-year.ts'
 import { type DrillPlatform, type Horizons, startDrillPlatform } from './platform.ts'
 import { runPlatformJobs } from './platform-jobs.ts'
 import { sendBatches, waitForIngest } from './send-people.ts'
@@ -91,7 +91,8 @@ export async function openStage(options: StageOptions): Promise<DrillStage> {
     const days = [new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)]
     await runPlatformJobs(config, days, say)
     return {
-      ...{ drill, collectorUrl, writeKey, clickhouse, postgres, keyring, s3, people, subjects, days },
+      ...{ drill, collectorUrl, writeKey, clickhouse, postgres, keyring, s3, people, subjects },
+      days: [...days, ...(options.events ? someDaysOfTheYear() : [])],
       createScanner: (secrets, onBytes) => createScanner(canaries, secrets, onBytes),
       fieldOf: (field) => FIELDS[field] ?? 'unknown field',
       readPlaces: () => readPlaceNames(drill.home, clickhouse, [postgres, keyring]),
