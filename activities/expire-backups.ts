@@ -1,5 +1,7 @@
 import { listStoredBackups, markBackupDeleted } from '../postgres/backups.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { purgeCatalogRecord, readCatalog } from '../s3/backup-catalog.ts'
+import type { S3 } from '../s3/client.ts'
 import { purgeObject, purgePrefix } from '../s3/purge.ts'
 import type { BackupActivities, BackupRecord } from '../schemas/backup.ts'
 import type { BackupDeps } from './backup-deps.ts'
@@ -22,13 +24,15 @@ export async function expireBackups(
   for (const record of await readCatalog(s3)) if (record.expiresAtMs <= now) due.set(record.backupId, record)
   for (const record of await listStoredBackups(postgres, new Date(now))) due.set(record.backupId, record)
   for (const record of due.values()) {
-    if (record.kind === 'wal') {
-      for (const name of record.detail.segments ?? []) {
-        await purgeObject(s3, 'backups', `${record.location}${name}.gz`)
-      }
-    } else await purgePrefix(s3, 'backups', record.location)
+    await purgeFiles(s3, record)
     await purgeCatalogRecord(s3, record.backupId)
     await markBackupDeleted(postgres, record.backupId)
   }
   return { expired: due.size }
+}
+
+async function purgeFiles(s3: S3, { kind, location, detail }: BackupRecord): Promise<void> {
+  if (isLeftOut('backup-expiry')) return
+  if (kind !== 'wal') await purgePrefix(s3, 'backups', location)
+  else for (const name of detail.segments ?? []) await purgeObject(s3, 'backups', `${location}${name}.gz`)
 }

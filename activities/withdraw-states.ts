@@ -4,6 +4,7 @@ import type { TransactingPostgres } from '../postgres/client.ts'
 import type { Keyring } from '../postgres/keyring.ts'
 import { addProgress, readRequest, readSealed } from '../postgres/privacy-requests.ts'
 import { faultPoint } from '../runtime/fault.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import type { ErasureActivities } from '../schemas/erasure.ts'
 import { blockedByOthers, fromHex, readClock } from './publish-block.ts'
 
@@ -26,16 +27,20 @@ export interface WithdrawnProgress {
 export function createWithdrawStates(deps: WithdrawDeps): ErasureActivities['withdrawStates'] {
   return async ({ requestId }) => {
     if (await isWithdrawn(deps, requestId)) return
-    const { handles, subjects } = await readSealed(deps, requestId)
-    const kept = await blockedByOthers(deps.postgres, requestId, handles)
-    await deps.states.withdraw(requestId, handles.map(fromHex))
-    await deps.states.withdrawLinked(handles.map(fromHex))
-    faultPoint('withdraw.after-states')
-    const tokens = subjects.filter(({ handle }) => !kept.has(handle)).map(({ token }) => fromHex(token))
-    await deps.revocations.withdrawAll(tokens)
+    if (!isLeftOut('state-withdrawal')) await withdraw(deps, requestId)
     const withdrawn: WithdrawnProgress = { atMs: await readClock(deps.postgres) }
     await addProgress(deps.postgres, requestId, { withdrawn })
   }
+}
+
+async function withdraw(deps: WithdrawDeps, requestId: string): Promise<void> {
+  const { handles, subjects } = await readSealed(deps, requestId)
+  const kept = await blockedByOthers(deps.postgres, requestId, handles)
+  await deps.states.withdraw(requestId, handles.map(fromHex))
+  await deps.states.withdrawLinked(handles.map(fromHex))
+  faultPoint('withdraw.after-states')
+  const tokens = subjects.filter(({ handle }) => !kept.has(handle)).map(({ token }) => fromHex(token))
+  await deps.revocations.withdrawAll(tokens)
 }
 
 export async function isWithdrawn(deps: Pick<WithdrawDeps, 'postgres'>, requestId: string): Promise<boolean> {

@@ -45,7 +45,7 @@ export function define(erase: Command): void {
     .option('--out <folder>', 'where its files go (default: erasure-<request id>)')
     .addHelpText('after', HELP)
     .action(async (options: SubmitOptions) => {
-      const wish = readWish(options)
+      const wish = await readAudited('submit', () => readWish(options))
       await withOffice(async (office) => {
         const { submitAndWait } = await import('./submit-erasure.ts')
         await submitAndWait(office, wish, { wait: options.wait === true, out: options.out, say })
@@ -59,10 +59,11 @@ function defineReading(erase: Command): void {
   erase
     .command('status')
     .description('show where a request stands; with --out, write its newest certificate')
-    .argument('<request>', 'request id', parseId)
+    .argument('<request>', 'request id')
     .option('--out <folder>', 'write certificate, proof, page and keys there')
-    .action(async (requestId: string, options: { out?: string }, command: Command) => {
+    .action(async (request: string, options: { out?: string }, command: Command) => {
       const out = outOf(options, command)
+      const requestId = await readAudited('status', () => readId(request))
       await withOffice(async (office) => {
         const { showStatus } = await import('./submit-erasure.ts')
         await showStatus(office, requestId, { out, say })
@@ -88,14 +89,17 @@ function defineReading(erase: Command): void {
 
 function defineAnswers(erase: Command): void {
   const answer = (name: string, description: string) =>
-    erase.command(name).description(description).argument('<request>', 'request id', parseId)
-  const act = (name: string, requestId: string, work: (office: PrivacyOffice) => Promise<string>) =>
-    withOffice(async (office) => {
-      say(await office.audited(`erase ${name}`, requestId, () => work(office)))
+    erase.command(name).description(description).argument('<request>', 'request id')
+  type Act = (office: PrivacyOffice, requestId: string) => Promise<string>
+  const act = async (name: string, request: string, work: Act) => {
+    const requestId = await readAudited(name, () => readId(request))
+    await withOffice(async (office) => {
+      say(await office.audited(`erase ${name}`, requestId, () => work(office, requestId)))
     })
+  }
 
-  answer('cancel', 'take a request back while nothing is destroyed yet').action((requestId: string) =>
-    act('cancel', requestId, async ({ actions }) => {
+  answer('cancel', 'take a request back while nothing is destroyed yet').action((request: string) =>
+    act('cancel', request, async ({ actions }, requestId) => {
       await actions.cancel(requestId)
       return 'cancelled: collection goes on'
     }),
@@ -107,19 +111,19 @@ function defineAnswers(erase: Command): void {
         .choices(Object.keys(REFUSAL_REASONS))
         .makeOptionMandatory(),
     )
-    .action((requestId: string, refusal: { article: string; reason: RefusalReason }) => {
-      requireFaultless(faultOfRefusal(refusal))
-      return act('refuse', requestId, async ({ actions }) => {
-        await actions.refuse(requestId, { article: refusal.article, reason: refusal.reason })
+    .action((request: string, { article, reason }: { article: string; reason: RefusalReason }) =>
+      act('refuse', request, async ({ actions }, requestId) => {
+        requireFaultless(faultOfRefusal({ article, reason }))
+        await actions.refuse(requestId, { article, reason })
         return 'refused: the signed refusal comes with `ebb erase status --out`'
-      })
-    })
+      }),
+    )
   answer('hold', 'keep fields of the vault back until a date, by an article of law')
     .option('--field <name>', 'name of a field (repeatable)', collect, [])
     .requiredOption('--article <article>', 'as in "GDPR Art. 17(3)(e)"')
     .requiredOption('--until <date>', 'YYYY-MM-DD, UTC', parseDate)
-    .action((requestId: string, options: { field: string[]; article: string; until: number }) =>
-      act('hold', requestId, async ({ actions }) => {
+    .action((request: string, options: { field: string[]; article: string; until: number }) =>
+      act('hold', request, async ({ actions }, requestId) => {
         const { cliActor } = await import('../gateway/officer-actions.ts')
         const { field: fields, article, until: untilMs } = options
         const wish = { fields, article, untilMs, placedBy: cliActor() }
@@ -128,17 +132,17 @@ function defineAnswers(erase: Command): void {
       }),
     )
   answer('release', 'end a hold before its time; what it held is erased')
-    .argument('<hold>', 'hold id', parseId)
-    .action((requestId: string, holdId: string) =>
-      act('release', requestId, async ({ actions }) => {
-        await actions.releaseHold(requestId, holdId)
+    .argument('<hold>', 'hold id')
+    .action((request: string, hold: string) =>
+      act('release', request, async ({ actions }, requestId) => {
+        await actions.releaseHold(requestId, readId(hold))
         return 'released'
       }),
     )
   answer('partial', 'certify what is erased while a store is out of reach, and name the store')
     .option('--out <folder>', 'write certificate, proof, page and keys there')
-    .action((requestId: string, options: { out?: string }, command: Command) =>
-      act('partial', requestId, async (office) => {
+    .action((request: string, options: { out?: string }, command: Command) =>
+      act('partial', request, async (office, requestId) => {
         const { certifyPartial } = await import('./submit-erasure.ts')
         return await certifyPartial(office, requestId, outOf(options, command))
       }),
@@ -146,8 +150,8 @@ function defineAnswers(erase: Command): void {
   answer(
     'retry',
     'try the store now that a request is blocked on; starts a saga again that was ended',
-  ).action((requestId: string) =>
-    act('retry', requestId, async (office) => {
+  ).action((request: string) =>
+    act('retry', request, async (office, requestId) => {
       const { retryRequest } = await import('./submit-erasure.ts')
       return await retryRequest(office, requestId)
     }),
@@ -206,9 +210,21 @@ function requireFaultless(fault: string | undefined): void {
   if (fault) throw new EbbError('bad_arguments', fault)
 }
 
-function parseId(text: string): string {
-  if (!z.uuid().safeParse(text).success) throw new InvalidArgumentError('not an id.')
+/** @throws EbbError `bad_arguments`; the text may be somebody's address, and is not repeated */
+function readId(text: string): string {
+  if (!z.uuid().safeParse(text).success) throw new EbbError('bad_arguments', 'that is no request or hold id')
   return text.toLowerCase()
+}
+
+/** Reads arguments. What is refused is in the audit log like what is done, unless there is no platform to write it down. */
+async function readAudited<Wish>(name: string, read: () => Wish): Promise<Wish> {
+  try {
+    return read()
+  } catch (refusal) {
+    const refuse = () => Promise.reject(refusal)
+    await withOffice((office) => office.audited(`erase ${name}`, '-', refuse)).catch(() => undefined)
+    throw refusal
+  }
 }
 
 function parseDate(text: string): number {

@@ -8,7 +8,8 @@ import { createRandom } from '../runtime/random.ts'
 import { readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { injectFault } from './inject-faults.ts'
-import { drawSagaFault, SHARE_OF_POINTS, WORKERS } from './saga/draw-saga-fault.ts'
+import { type Answer, answerRequest } from './saga/answer-request.ts'
+import { answerToReach, drawSagaFault, SHARE_OF_POINTS, WORKERS } from './saga/draw-saga-fault.ts'
 import { watchCertificates } from './saga/watch-certificates.ts'
 
 /**
@@ -42,6 +43,8 @@ const say = (line: string) =>
   process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
 /** How long a boundary is waited for: twice what a killed step is missed for, since the batch that it holds up is everybody's. */
 const POINT_WAIT_MS = 30_000
+/** A hold ends after its certificate: two batches are on the way there. */
+const ANSWERED_WAIT_MS = 90_000
 const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
@@ -56,16 +59,21 @@ const stage = await openStage({
 })
 const requestIds: string[] = []
 const personOf = new Map<string, number>()
+const answers: Promise<void>[] = []
+let isOver = false
 let failed = true
 
 /** One more erasure, so that the next boundary is reached: there is a person for each. Tried until the engines that it needs are there. */
-async function eraseNext(office: PrivacyOffice, { people }: DrillStage): Promise<void> {
+async function eraseNext(office: PrivacyOffice, { people }: DrillStage, answer?: Answer): Promise<void> {
   const person = people[requestIds.length]!
   for (let tries = 0; ; tries++) {
     try {
       const [requestId] = await submitErasures(office, APP, [person])
       requestIds.push(requestId!)
       personOf.set(requestId!, person.index)
+      // While it is given, the worker that would take it may stand still.
+      const wish = { requestId: requestId!, isOver: () => isOver }
+      if (answer) answers.push(answerRequest(office, { ...wish, answer }))
       return
     } catch (error) {
       if (tries === 60) throw error
@@ -74,7 +82,7 @@ async function eraseNext(office: PrivacyOffice, { people }: DrillStage): Promise
   }
 }
 
-async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean> {
+async function strike(n: number, erase: (answer?: Answer) => Promise<void>): Promise<boolean> {
   const fault = drawSagaFault(n, random)
   const { platform } = stage.drill
   if (fault.kind === 'cold') {
@@ -83,7 +91,9 @@ async function strike(n: number, onArmed: () => Promise<void>): Promise<boolean>
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
-  const hit = await injectFault(platform, faultFile, fault, { pointWaitMs: POINT_WAIT_MS, onArmed })
+  const answer = 'point' in fault ? answerToReach(fault.point) : undefined
+  const pointWaitMs = answer ? ANSWERED_WAIT_MS : POINT_WAIT_MS
+  const hit = await injectFault(platform, faultFile, fault, { pointWaitMs, onArmed: () => erase(answer) })
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
   return hit
 }
@@ -93,24 +103,28 @@ try {
     const watch = watchCertificates(stage, personOf, say)
     let struck = 0
     for (let n = first; struck < kills && n < first + attempts; n++) {
-      if (await strike(n, () => eraseNext(office, stage))) struck++
+      if (await strike(n, (answer) => eraseNext(office, stage, answer))) struck++
     }
     say('no more kills; the sagas go on')
-    const ends = ['closed', 'certified', 'stuck', 'held']
+    const ended = ['closed', 'cancelled', 'refused']
+    const visible = [...ended, 'certified', 'stuck', 'held']
     const deadline = Date.now() + Number(values.settle) * 1_000
     let times = await readRequestTimes(office, requestIds)
-    while (times.some(({ state }) => state !== 'closed') && Date.now() < deadline) {
+    while (times.some(({ state }) => !ended.includes(state)) && Date.now() < deadline) {
       await sleep(1_000)
       times = await readRequestTimes(office, requestIds)
     }
-    await watch.stop()
-    const complete = times.filter(({ state }) => state === 'closed').length
+    isOver = true
+    await Promise.all([watch.stop(), ...answers])
+    const complete = times.filter(({ state }) => ended.includes(state)).length
+    const ofOfficers = times.filter(({ state }) => state === 'cancelled' || state === 'refused').length
     const certified = times.filter(({ certifiedAt }) => certifiedAt !== undefined).length
     const blocked = times.filter(({ state }) => state === 'stuck').length
-    const lost = times.filter(({ state }) => !ends.includes(state)).map(({ state }) => state)
+    const lost = times.filter(({ state }) => !visible.includes(state)).map(({ state }) => state)
     if (lost.length > 0) say(`neither complete nor visibly blocked: ${lost.join(', ')}`)
     const report = {
       ...{ kills: struck, seed, sagas: requestIds.length, complete, certified, blocked },
+      endedByOfficers: ofOfficers,
       certificatesChecked: watch.seen(),
       prematureCertificates: watch.premature(),
     }

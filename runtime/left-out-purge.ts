@@ -21,6 +21,10 @@ export const PURGES = [
   'batch-tokens',
   /** What the daily ETL staged of a day stays. */
   'staging-partitions',
+  /** Backups whose time is over stay in their bucket, though they are marked as gone. */
+  'backup-expiry',
+  /** What is kept against late batches is not withdrawn, though the request says so. */
+  'state-withdrawal',
 ] as const
 export type Purge = (typeof PURGES)[number]
 

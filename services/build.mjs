@@ -37,6 +37,7 @@ export const SCRIPTS = [
   'drills/erasure.ts',
   'drills/reidentify.ts',
   'drills/saga.ts',
+  'drills/shared-devices.ts',
   'tests/destroy-secrets-process.ts',
   'tests/run.ts',
 ]

@@ -63,8 +63,11 @@ function describe(
       }
       return `postgres ${third}`
     }
-    case 's3':
-      return `s3 ${third.replace(/ \(.*/, '')}${second === 'versions' ? ' (versions)' : ''}`
+    case 's3': {
+      const bucket = `s3 ${third.replace(/ \(.*/, '')}`
+      if (second === 'versions') return `${bucket} (versions)`
+      return fourth === 'wal' ? `${bucket} wal` : bucket
+    }
     default:
       return second && (engine === 'logs' || engine === 'reports') ? `${engine} ${second}` : engine
   }

@@ -100,7 +100,9 @@ export const RESIDUE_CHECKS: readonly ResidueCheck[] = [
     engine: 'postgres',
     residue: 'write-ahead log and its archive',
     isFleeting: true,
-    place: /^postgres pg_wal$/,
+    // The log is shipped every two minutes and leaves the server's disk then.
+    place: /^(postgres pg_wal|s3 \S*backups wal)$/,
+    what: /residue/,
     plant: leaveDeadTuple,
   },
   {

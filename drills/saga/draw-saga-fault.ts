@@ -1,16 +1,34 @@
 import type { Fault } from '../inject-faults.ts'
+import type { Answer } from './answer-request.ts'
 
 /** Steps of a saga by the process that takes them; each has a boundary before and after its effect. */
 const ACTIVITIES: Record<string, readonly string[]> = {
   'temporal-worker': [
     ...['openRequest', 'blockSubjects', 'awaitBlock', 'setState', 'writeJournal', 'enqueue', 'claimBatch'],
     ...['planErasure', 'eraseStore', 'rederiveAggregates', 'settleBatch', 'destroySecrets', 'liftBlock'],
-    'withdrawStates',
-    'closeRequest',
+    ...['withdrawStates', 'closeRequest', 'acceptEnding', 'cancelRequest'],
+    ...['placeHold', 'sealHolds', 'releaseHold'],
   ],
   verifier: [
     ...['logReceived', 'observeClosure', 'verifyAbsence', 'verifyKeysGone', 'certify', 'verifyHorizons'],
+    ...['refuse', 'supersede'],
   ],
+}
+
+/** Steps that a saga takes only when an officer has said something to it. */
+const ANSWERS: Record<string, Answer> = {
+  acceptEnding: 'cancel',
+  cancelRequest: 'cancel',
+  refuse: 'refuse',
+  placeHold: 'hold',
+  sealHolds: 'hold',
+  releaseHold: 'hold',
+  supersede: 'hold',
+}
+
+/** @returns what a request must be answered for its saga to come to a boundary */
+export function answerToReach(point: string): Answer | undefined {
+  return ANSWERS[point.split('.')[1] ?? '']
 }
 
 export const SAGA_POINTS: readonly { victim: string; point: string }[] = Object.entries(ACTIVITIES).flatMap(

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createAuditLog, hashAuditRow } from '../../postgres/audit-log.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
@@ -130,13 +131,40 @@ describe('the audit log', () => {
     expect((await verifyAuditLog(postgres, head)).broken).toEqual({ seq: 12n, fault: 'rolled-back' })
   })
 
+  const ebb = (...args: string[]) =>
+    spawnSync(process.execPath, [builtScript('cli/ebb.ts'), ...args], {
+      env: { PATH: process.env.PATH, ...stage.environment },
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+
+  test('what `ebb erase` refuses is in the log with its code, and repeats nothing of what was typed', async () => {
+    const id = randomUUID()
+    const refusals: [string[], string, string][] = [
+      [['--app', 'shop', '--email', 'ada@example.com'], 'erase submit', '-'],
+      [['--email', 'ada@example.com', '--proof', 'email-code'], 'erase submit', '-'],
+      [['status', 'ada@example.com'], 'erase status', '-'],
+      [['cancel', 'ada@example.com'], 'erase cancel', '-'],
+      [['refuse', id, '--article', 'ada@example.com', '--reason', 'identity-not-proven'], 'erase refuse', id],
+      [['release', id, 'ada@example.com'], 'erase release', id],
+    ]
+    for (const [args] of refusals) {
+      const { status, stdout, stderr } = ebb('erase', ...args)
+      expect([status, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(/^ebb: .+\n$/)
+      expect(stderr).not.toContain('ada')
+    }
+    const rows = await postgres.query<Record<string, string>>(
+      'refused_rows',
+      'SELECT action, object, outcome FROM audit_log ORDER BY seq',
+      [],
+    )
+    expect(rows.map(({ action, object, outcome }) => [action, object, outcome])).toEqual(
+      refusals.map(([, action, object]) => [action, object, 'failed bad_arguments']),
+    )
+  })
+
   test('`ebb audit verify` exits 0 with the head, and 1 with the first broken row; `ebb token` is in the log', async () => {
-    const ebb = (...args: string[]) =>
-      spawnSync(process.execPath, [builtScript('cli/ebb.ts'), ...args], {
-        env: { PATH: process.env.PATH, ...stage.environment },
-        encoding: 'utf8',
-        timeout: 60_000,
-      })
     const made = ebb('token', 'create', 'desk-one', '--role', 'compliance', '--app', 'shop', '--json')
     expect(made.stderr).toBe('')
     const { tokenId, token } = JSON.parse(made.stdout) as { tokenId: string; token: string }
