@@ -33,6 +33,7 @@ export async function expireBackups(
 
 async function purgeFiles(s3: S3, { kind, location, detail }: BackupRecord): Promise<void> {
   if (isLeftOut('backup-expiry')) return
-  if (kind !== 'wal') await purgePrefix(s3, 'backups', location)
-  else for (const name of detail.segments ?? []) await purgeObject(s3, 'backups', `${location}${name}.gz`)
+  if (kind === 'wal') {
+    for (const name of detail.segments ?? []) await purgeObject(s3, 'backups', `${location}${name}.gz`)
+  } else await purgePrefix(s3, 'backups', location)
 }

@@ -8,6 +8,7 @@ import {
   readBatch,
 } from '../postgres/erasure-queue.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { inLanes } from '../runtime/in-lanes.ts'
 import type { ErasureBatchActivities } from '../schemas/erasure.ts'
 import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../schemas/erasure-messages.ts'
 import { beatWhile } from './beat-while.ts'
@@ -44,17 +45,13 @@ export async function requireBatch(postgres: TransactingPostgres, batchId: strin
 }
 
 async function tellAll(client: Client, batch: QueuedBatch, done: BatchDone): Promise<void> {
-  const left = [...batch.requestIds]
-  const lane = async () => {
-    for (let requestId = left.pop(); requestId !== undefined; requestId = left.pop()) {
-      await client.workflow
-        .getHandle(erasureWorkflowId(requestId))
-        .signal(ERASURE_MESSAGES.batchDone, done)
-        .catch((error) => {
-          // An operator ended the saga: `ebb erase retry` starts it again, and it stands in line anew.
-          if (!(error instanceof WorkflowNotFoundError)) throw error
-        })
-    }
-  }
-  await Promise.all(Array.from({ length: LANES }, lane))
+  await inLanes(batch.requestIds, LANES, (requestId) =>
+    client.workflow
+      .getHandle(erasureWorkflowId(requestId))
+      .signal(ERASURE_MESSAGES.batchDone, done)
+      .catch((error) => {
+        // An operator ended the saga: `ebb erase retry` starts it again, and it stands in line anew.
+        if (!(error instanceof WorkflowNotFoundError)) throw error
+      }),
+  )
 }

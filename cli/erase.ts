@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import type { PrivacyRequest } from '../postgres/privacy-requests.ts'
 import { EbbError } from '../runtime/errors.ts'
@@ -40,7 +40,7 @@ export function define(erase: Command): void {
     .option('--user-id <id>', "the app's user id", collect, [])
     .option('--anonymous-id <id>', 'an id from before the person signed in', collect, [])
     .option('--phone <number>', 'a phone number', collect, [])
-    .addOption(new Option('--proof <proof>', 'how the identity was proven').choices(ProofOfIdentity.options))
+    .option('--proof <proof>', `how the identity was proven: ${ProofOfIdentity.options.join(', ')}`)
     .option('--wait', 'wait for the first certificate and write it')
     .option('--out <folder>', 'where its files go (default: erasure-<request id>)')
     .addHelpText('after', HELP)
@@ -106,11 +106,7 @@ function defineAnswers(erase: Command): void {
   )
   answer('refuse', 'refuse a request by an article of law, signed and logged')
     .requiredOption('--article <article>', 'as in "GDPR Art. 12(6)"')
-    .addOption(
-      new Option('--reason <reason>', 'what the refusal says')
-        .choices(Object.keys(REFUSAL_REASONS))
-        .makeOptionMandatory(),
-    )
+    .requiredOption('--reason <reason>', `what the refusal says: ${Object.keys(REFUSAL_REASONS).join(', ')}`)
     .action((request: string, { article, reason }: { article: string; reason: RefusalReason }) =>
       act('refuse', request, async ({ actions }, requestId) => {
         requireFaultless(faultOfRefusal({ article, reason }))
@@ -121,12 +117,12 @@ function defineAnswers(erase: Command): void {
   answer('hold', 'keep fields of the vault back until a date, by an article of law')
     .option('--field <name>', 'name of a field (repeatable)', collect, [])
     .requiredOption('--article <article>', 'as in "GDPR Art. 17(3)(e)"')
-    .requiredOption('--until <date>', 'YYYY-MM-DD, UTC', parseDate)
-    .action((request: string, options: { field: string[]; article: string; until: number }) =>
+    .requiredOption('--until <date>', 'YYYY-MM-DD, UTC')
+    .action((request: string, options: { field: string[]; article: string; until: string }) =>
       act('hold', request, async ({ actions }, requestId) => {
         const { cliActor } = await import('../gateway/officer-actions.ts')
-        const { field: fields, article, until: untilMs } = options
-        const wish = { fields, article, untilMs, placedBy: cliActor() }
+        const { field: fields, article, until } = options
+        const wish = { fields, article, untilMs: readDate(until), placedBy: cliActor() }
         requireFaultless(faultOfHold(wish, Date.now()))
         return `hold ${await actions.placeHold(requestId, wish)}`
       }),
@@ -216,19 +212,23 @@ function readId(text: string): string {
   return text.toLowerCase()
 }
 
-/** Reads arguments. What is refused is in the audit log like what is done, unless there is no platform to write it down. */
-async function readAudited<Wish>(name: string, read: () => Wish): Promise<Wish> {
+/**
+ * Reads what is said of a person or a request. What is refused is in the audit log like what is done, unless there is no Postgres
+ * to write it down; unknown options and commands are not, since they ask for nothing.
+ */
+async function readAudited<Result>(name: string, read: () => Result): Promise<Result> {
   try {
     return read()
   } catch (refusal) {
-    const refuse = () => Promise.reject(refusal)
-    await withOffice((office) => office.audited(`erase ${name}`, '-', refuse)).catch(() => undefined)
+    const { config } = await readPlatformConfig()
+    const { auditRefusal } = await import('./privacy-office.ts')
+    await auditRefusal(config, `erase ${name}`, refusal)
     throw refusal
   }
 }
 
-function parseDate(text: string): number {
+function readDate(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('not a date as YYYY-MM-DD.')
+  if (Number.isNaN(ms)) throw new EbbError('bad_arguments', '--until is a date as YYYY-MM-DD')
   return ms
 }

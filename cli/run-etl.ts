@@ -1,6 +1,7 @@
 import { Client, WorkflowFailedError } from '@temporalio/client'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { inLanes } from '../runtime/in-lanes.ts'
 import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
 import {
   businessReportWorkflowId,
@@ -52,15 +53,11 @@ export async function connectEtl(config: Config): Promise<EtlClient> {
     start: async (day) => (await startDay(day)).workflowId,
     run,
     async runAll(days, onDay) {
-      const waiting = [...days]
-      const lane = async () => {
-        for (let day = waiting.shift(); day !== undefined; day = waiting.shift()) {
-          const outcome = await run(day).catch((error) => error)
-          if (outcome instanceof Error && !(outcome instanceof EbbError)) throw outcome
-          onDay(day, outcome)
-        }
-      }
-      await Promise.all(Array.from({ length: DAYS_AT_ONCE }, lane))
+      await inLanes(days, DAYS_AT_ONCE, async (day) => {
+        const outcome = await run(day).catch((error) => error)
+        if (outcome instanceof Error && !(outcome instanceof EbbError)) throw outcome
+        onDay(day, outcome)
+      })
     },
     async report(day) {
       const handle = await client.workflow.start<typeof businessReport>('businessReport', {

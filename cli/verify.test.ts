@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { formatPublicKey } from '../certificates/public-key.ts'
 import { signCertificate } from '../certificates/sign-certificate.ts'
 import { commitToSubject } from '../certificates/subject-commitment.ts'
+import { encodeBundle } from '../certificates/tiles.ts'
 import {
   certificateBody,
   certificateSigner,
@@ -93,6 +94,19 @@ test('a refusal ends with 1 and its reason', async () => {
   const { status, lines } = await run({ witnessKey: [formatPublicKey(strangerWitness.key)] })
   expect(lines.at(-1)).toBe('NOT VALID  witness-missing: 0 of 1 required witnesses cosigned')
   expect(status).toBe(1)
+})
+
+test('the entries are taken as the log publishes them, too: bundles, one after the other', async () => {
+  const bundles = join(folder, 'bundles')
+  const half = Math.floor(log.entries.length / 2)
+  const parts = [log.entries.slice(0, half), log.entries.slice(half)].map((part) => encodeBundle(part))
+  await writeFile(bundles, Buffer.concat(parts))
+  expect(await run({ leaves: bundles })).toEqual(await run({ leaves: join(folder, 'leaves') }))
+  await writeFile(bundles, Buffer.concat(parts).subarray(0, -3))
+  const { status, text } = await run({ leaves: bundles })
+  expect([status, text]).toEqual([1, 'NOT VERIFIED  leaf-malformed: the bundle ends within an entry'])
+  await writeFile(bundles, parts[0]!)
+  expect((await run({ leaves: bundles })).text).toContain('leaves-mismatch')
 })
 
 test('a withdrawn certificate is refused once the later leaves are given', async () => {

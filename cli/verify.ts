@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { decodeBase64 } from '../certificates/canonical-base64.ts'
 import { CertificateError } from '../certificates/certificate-error.ts'
 import { openCheckpoint } from '../certificates/open-checkpoint.ts'
+import { decodeBundle } from '../certificates/tiles.ts'
 import { parseTrustedKeys, type TrustedKeys } from '../certificates/trusted-keys.ts'
 import { type Verification, type VerifyInput, verifyCertificate } from '../certificates/verify-certificate.ts'
 import { IdentifierLabel } from '../schemas/certificate.ts'
@@ -34,7 +35,10 @@ export function define(command: Command): void {
     .option('--proof <file>', "the .tlog-proof (default: the certificate's name with that ending)")
     .option('--witness-key <key>', 'key of a witness that must have cosigned (repeatable)', collect, [])
     .option('--quorum <n>', 'how many of the witnesses are enough (default: all)', parseCount)
-    .option('--leaves <file>', 'entries of the log, one a line: all, or all after the certificate')
+    .option(
+      '--leaves <file>',
+      'entries of the log, one a line or as `tile/entries/…` gives them: all, or all after the certificate',
+    )
     .option('--salt <hex>', 'the salt that came with the certificate', parseSalt)
     .option('--email <email>', 'with --salt: whose certificate it should be')
     .option('--user-id <id>', 'with --salt: whose certificate it should be')
@@ -77,7 +81,7 @@ async function readInput(path: string, options: Options, nowSeconds: number): Pr
   if (options.quorum !== undefined) input.witnessQuorum = options.quorum
   if (options.dataMap !== undefined) input.dataMap = options.dataMap
   if (identifier) input.subject = identifier
-  if (options.leaves) input.leaves = (await readLines(options.leaves)).map((line) => Buffer.from(line))
+  if (options.leaves) input.leaves = await readLeaves(options.leaves)
   if (options.known) {
     const { head } = openCheckpoint(await readFile(options.known, 'utf8'), keys.logs)
     const consistency = options.consistency ? (await readLines(options.consistency)).map(decodeBase64) : []
@@ -108,6 +112,18 @@ async function readKeys(given: string[]): Promise<TrustedKeys> {
     given.map((text) => (/^\S+\+[0-9a-f]{8}\+\S+$/.test(text) ? text : readFile(text, 'utf8'))),
   )
   return parseTrustedKeys(texts.join('\n'))
+}
+
+/** Entries one a line, or as the log's own bundles hold them, one after the other: there a length stands where a leaf begins with `{`. */
+async function readLeaves(file: string): Promise<Buffer[]> {
+  const bytes = await readFile(file)
+  if (bytes.length === 0 || bytes[0] === '{'.charCodeAt(0))
+    return (await readLines(file)).map((line) => Buffer.from(line))
+  try {
+    return decodeBundle(bytes)
+  } catch (cause) {
+    throw new CertificateError('leaf-malformed', 'the bundle ends within an entry', { cause })
+  }
 }
 
 async function readLines(file: string): Promise<string[]> {

@@ -70,6 +70,13 @@ test('A link of after the cutoff is a new person’s, and says nothing of the ol
   expect(running.concluded).toEqual([])
 })
 
+test('A link of an id whose other kind is being erased is none, and its other end goes on', () => {
+  const alias = { ...link(phone, bob, 150), kind: 'alias' as const, sameId: ada }
+  const { persons: left, concluded } = sift([person(bob, [150], [alias])], rules([ada, blocked]))
+  expect([timesOf(left), left[0]?.links, concluded]).toEqual([[[150]], [], []])
+  expect(sift([person(bob, [150], [alias])], rules([ada, cutoff])).persons[0]?.links).toEqual([alias])
+})
+
 test('A link asserted before and after says both: the other id is erased up to the cutoff, and linked from there on', () => {
   const persons = [person(bob, [50, 150], [link(phone, bob, 50, 150)])]
   const { persons: left, concluded } = sift(persons, rules([phone, cutoff]))

@@ -54,10 +54,7 @@ export function sift(persons: readonly Person[], rules: SiftRules): Sifted {
 type StateOf = (handle: Buffer) => SubjectState | undefined
 
 function isNamed(person: Person, stateOf: StateOf): boolean {
-  return (
-    stateOf(person.handle) !== undefined ||
-    person.links.some(({ from, to }) => !!(stateOf(from) ?? stateOf(to)))
-  )
+  return stateOf(person.handle) !== undefined || person.links.some((link) => endsOf(link).some(stateOf))
 }
 
 /** @returns whether the link says something new. */
@@ -89,11 +86,11 @@ function keep(person: Person, stateOf: StateOf): Person | undefined {
   if (state?.s === 'blocked') return undefined
   const events = state ? person.events.filter(({ ts }) => ts > state.at) : person.events
   if (events.length === 0) return undefined
-  const links = person.links.filter(
-    (link) => mayLink(link, stateOf(link.from)) && mayLink(link, stateOf(link.to)),
-  )
+  const links = person.links.filter((link) => endsOf(link).every((end) => mayLink(link, stateOf(end))))
   return { ...person, events, links }
 }
+
+const endsOf = ({ from, to, sameId }: Link) => (sameId ? [from, to, sameId] : [from, to])
 
 function mayLink(link: Link, state: SubjectState | undefined): boolean {
   return state === undefined || (state.s === 'cutoff' && link.lastTs > state.at)

@@ -8,6 +8,7 @@ import { countByPlace } from './erasure/name-places.ts'
 import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { secretsToFind } from './erasure/subject-bytes.ts'
+import { createSay } from './say.ts'
 import { type FileFinding, scanTree } from './scan/scan-tree.ts'
 
 /**
@@ -33,9 +34,7 @@ const { values } = parseArgs({
     limit: { type: 'string' },
   },
 })
-const startedAt = Date.now()
-const say = (line: string) =>
-  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+const say = createSay()
 const horizonS = Number(values.horizon)
 const subjects = Number(values.subjects)
 const events = Number(values.events)

@@ -3,6 +3,7 @@ import { withPrivacyOffice } from '../cli/privacy-office.ts'
 import { attackPlatform, readLookupKey } from './attack/attack-platform.ts'
 import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { APP, openStage } from './erasure/stage.ts'
+import { createSay } from './say.ts'
 
 /**
  * `npm run drill:reidentify -- --subjects 1000`: everybody is erased; after `closed` an attacker has every disk, the backups and
@@ -20,9 +21,7 @@ const { values } = parseArgs({
     early: { type: 'boolean', default: false },
   },
 })
-const startedAt = Date.now()
-const say = (line: string) =>
-  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+const say = createSay()
 const subjects = Number(values.subjects)
 const horizonS = Number(values.horizon)
 

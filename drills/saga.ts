@@ -5,12 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
 import { createRandom } from '../runtime/random.ts'
-import { readRequestTimes, submitErasures } from './erasure/erase-people.ts'
+import { type RequestTimes, readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
-import { injectFault } from './inject-faults.ts'
-import { type Answer, answerRequest } from './saga/answer-request.ts'
-import { answerToReach, drawSagaFault, SHARE_OF_POINTS, WORKERS } from './saga/draw-saga-fault.ts'
+import { type Fault, injectFault } from './inject-faults.ts'
+import { type Answer, type AnswerOutcome, answerRequest } from './saga/answer-request.ts'
+import {
+  answerToReach,
+  drawSagaFault,
+  SAGA_POINTS,
+  SHARE_OF_POINTS,
+  WORKERS,
+} from './saga/draw-saga-fault.ts'
 import { watchCertificates } from './saga/watch-certificates.ts'
+import { createSay } from './say.ts'
 
 /**
  * `npm run drill:saga -- --kills 200 [--seed S]`: while people are erased, workers and engines are killed before and after each effect of
@@ -38,19 +45,22 @@ const first = Number(values.from)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const horizonS = Number(values.horizon)
-const startedAt = Date.now()
-const say = (line: string) =>
-  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+const say = createSay()
 /** How long a boundary is waited for: twice what a killed step is missed for, since the batch that it holds up is everybody's. */
 const POINT_WAIT_MS = 30_000
 /** A hold ends after its certificate: two batches are on the way there. */
 const ANSWERED_WAIT_MS = 90_000
+/** Faults in which every boundary has its turn. */
+const ROUND = Math.ceil(SAGA_POINTS.length * 1.5)
 const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
 
 say(`seed ${seed}, ${kills} kills`)
 const stage = await openStage({
-  // One more than its share, wherever the faults begin.
-  subjects: Math.max(6, Math.ceil(attempts * SHARE_OF_POINTS) + 1),
+  // One more than its share, wherever the faults begin, and one for each boundary that was missed.
+  subjects: Math.max(
+    6,
+    Math.ceil(attempts * SHARE_OF_POINTS) + 1 + (kills >= ROUND ? SAGA_POINTS.length : 0),
+  ),
   bystanders: Number(values.bystanders),
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
@@ -59,7 +69,10 @@ const stage = await openStage({
 })
 const requestIds: string[] = []
 const personOf = new Map<string, number>()
-const answers: Promise<void>[] = []
+/** What officers said to which request, and whether it can be relied on. */
+const answers = new Map<string, { answer: Answer; outcome: Promise<AnswerOutcome | 'failed'> }>()
+/** Boundaries that were drawn, and those of them at which something was killed. */
+const boundaries = { drawn: new Set<string>(), struck: new Set<string>() }
 let isOver = false
 let failed = true
 
@@ -71,9 +84,7 @@ async function eraseNext(office: PrivacyOffice, { people }: DrillStage, answer?:
       const [requestId] = await submitErasures(office, APP, [person])
       requestIds.push(requestId!)
       personOf.set(requestId!, person.index)
-      // While it is given, the worker that would take it may stand still.
-      const wish = { requestId: requestId!, isOver: () => isOver }
-      if (answer) answers.push(answerRequest(office, { ...wish, answer }))
+      if (answer) giveAnswer(office, requestId!, answer)
       return
     } catch (error) {
       if (tries === 60) throw error
@@ -82,8 +93,18 @@ async function eraseNext(office: PrivacyOffice, { people }: DrillStage, answer?:
   }
 }
 
-async function strike(n: number, erase: (answer?: Answer) => Promise<void>): Promise<boolean> {
-  const fault = drawSagaFault(n, random)
+/** It is not waited for: the worker that would take it may stand still. */
+function giveAnswer(office: PrivacyOffice, requestId: string, answer: Answer): void {
+  const outcome = answerRequest(office, { requestId, answer, isOver: () => isOver }).catch((error) => {
+    say(`an officer's ${answer} failed: ${error}`)
+    return 'failed' as const
+  })
+  answers.set(requestId, { answer, outcome })
+}
+
+type Erase = (answer?: Answer) => Promise<void>
+
+async function strike(n: number, fault: Fault | { kind: 'cold' }, erase: Erase): Promise<boolean> {
   const { platform } = stage.drill
   if (fault.kind === 'cold') {
     for (const name of WORKERS) platform.kill(name, 'SIGKILL')
@@ -91,44 +112,90 @@ async function strike(n: number, erase: (answer?: Answer) => Promise<void>): Pro
     say(`${String(n).padStart(4)} both workers start cold`)
     return true
   }
-  const answer = 'point' in fault ? answerToReach(fault.point) : undefined
+  const point = 'point' in fault ? fault.point : undefined
+  const answer = point === undefined ? undefined : answerToReach(point)
   const pointWaitMs = answer ? ANSWERED_WAIT_MS : POINT_WAIT_MS
   const hit = await injectFault(platform, faultFile, fault, { pointWaitMs, onArmed: () => erase(answer) })
+  if (point) boundaries.drawn.add(point)
+  if (point && hit) boundaries.struck.add(point)
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
   return hit
+}
+
+/** A boundary that no fault came to in time gets one more of its own. @returns how many struck */
+async function strikeMissed(erase: Erase): Promise<number> {
+  let struck = 0
+  for (const { victim, point } of SAGA_POINTS) {
+    if (!boundaries.drawn.has(point) || boundaries.struck.has(point)) continue
+    if (await strike(0, { kind: 'point', victim, point, nth: 1, inMidst: true }, erase)) struck++
+  }
+  return struck
+}
+
+/** How a request has ended well: closed, or as its own officer asked. */
+function endOf({ requestId, state }: RequestTimes): 'closed' | 'by an officer' | undefined {
+  if (state === 'closed') return 'closed'
+  const answer = answers.get(requestId)?.answer
+  const isAsked =
+    (answer === 'cancel' && state === 'cancelled') || (answer === 'refuse' && state === 'refused')
+  return isAsked ? 'by an officer' : undefined
+}
+
+/** Requests whose officer was told that an ending is accepted, and which have ended otherwise. */
+async function findBrokenWords(times: readonly RequestTimes[]): Promise<string[]> {
+  const broken: string[] = []
+  for (const one of times) {
+    const given = answers.get(one.requestId)
+    const outcome = await given?.outcome
+    const isEnding = given?.answer === 'cancel' || given?.answer === 'refuse'
+    if (outcome === 'failed' || (outcome === 'accepted' && isEnding && endOf(one) !== 'by an officer'))
+      broken.push(`${given?.answer} of ${one.requestId}: ${outcome}, and the request is ${one.state}`)
+  }
+  return broken
 }
 
 try {
   await withPrivacyOffice(stage.drill.config, async (office) => {
     const watch = watchCertificates(stage, personOf, say)
+    const erase: Erase = (answer) => eraseNext(office, stage, answer)
     let struck = 0
     for (let n = first; struck < kills && n < first + attempts; n++) {
-      if (await strike(n, (answer) => eraseNext(office, stage, answer))) struck++
+      if (await strike(n, drawSagaFault(n, random), erase)) struck++
     }
+    if (kills >= ROUND) struck += await strikeMissed(erase)
     say('no more kills; the sagas go on')
-    const ended = ['closed', 'cancelled', 'refused']
-    const visible = [...ended, 'certified', 'stuck', 'held']
     const deadline = Date.now() + Number(values.settle) * 1_000
     let times = await readRequestTimes(office, requestIds)
-    while (times.some(({ state }) => !ended.includes(state)) && Date.now() < deadline) {
+    while (times.some((one) => !endOf(one)) && Date.now() < deadline) {
       await sleep(1_000)
       times = await readRequestTimes(office, requestIds)
     }
     isOver = true
-    await Promise.all([watch.stop(), ...answers])
-    const complete = times.filter(({ state }) => ended.includes(state)).length
-    const ofOfficers = times.filter(({ state }) => state === 'cancelled' || state === 'refused').length
-    const certified = times.filter(({ certifiedAt }) => certifiedAt !== undefined).length
-    const blocked = times.filter(({ state }) => state === 'stuck').length
-    const lost = times.filter(({ state }) => !visible.includes(state)).map(({ state }) => state)
+    await watch.stop()
+    const broken = await findBrokenWords(times)
+    for (const line of broken) say(`an officer's word did not hold: ${line}`)
+    const isVisible = (one: RequestTimes) => endOf(one) ?? ['certified', 'stuck', 'held'].includes(one.state)
+    const lost = times.filter((one) => !isVisible(one)).map(({ state }) => state)
     if (lost.length > 0) say(`neither complete nor visibly blocked: ${lost.join(', ')}`)
+    const missed = [...boundaries.drawn].filter((point) => !boundaries.struck.has(point))
+    for (const point of missed) say(`never struck: ${point}`)
+    const count = (isMeant: (one: RequestTimes) => boolean) => times.filter(isMeant).length
     const report = {
-      ...{ kills: struck, seed, sagas: requestIds.length, complete, certified, blocked },
-      endedByOfficers: ofOfficers,
+      ...{ kills: struck, seed, boundaries: boundaries.struck.size, sagas: requestIds.length },
+      complete: count((one) => endOf(one) !== undefined),
+      endedByOfficers: count((one) => endOf(one) === 'by an officer'),
+      certified: count(({ certifiedAt }) => certifiedAt !== undefined),
+      blocked: count(({ state }) => state === 'stuck'),
       certificatesChecked: watch.seen(),
       prematureCertificates: watch.premature(),
     }
-    failed = watch.premature() > 0 || complete + blocked < requestIds.length || struck < kills
+    failed =
+      report.prematureCertificates > 0 ||
+      report.complete + report.blocked < report.sagas ||
+      report.certificatesChecked < report.certified ||
+      broken.length > 0 ||
+      struck < kills ||
+      (kills >= ROUND && missed.length > 0)
     await stage.stop()
     process.stdout.write(`${JSON.stringify(report)}\n`)
   })

@@ -4,16 +4,27 @@ import { Client, Connection } from '@temporalio/client'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { createApp } from '../postgres/apps.ts'
+import { inLanes } from '../runtime/in-lanes.ts'
 import { createRandom } from '../runtime/random.ts'
 import { followUpErasuresId } from '../workers/temporal/workflow-ids.ts'
 import { findUnequalViews } from './count-survivors.ts'
 import { type RequestTimes, waitForRequests } from './erasure/erase-people.ts'
 import { startDrillPlatform } from './erasure/platform.ts'
 import { waitForIngest } from './erasure/send-people.ts'
+import { createSay } from './say.ts'
 import { createSend, eraseWhileLinking, type Send } from './shared-devices/erase-while-linking.ts'
-import { callOf, drawGraph, eventOf, type Graph, type Node, visitOf } from './shared-devices/graphs.ts'
-import { findLateLink, judge, judgeLate, type Trial, type Verdict } from './shared-devices/judge.ts'
-import { findFault, readHeld } from './shared-devices/read-nodes.ts'
+import { callOf, drawGraph, eventOf, type Graph, visitOf } from './shared-devices/graphs.ts'
+import {
+  countSent,
+  countTried,
+  findFault,
+  findLateLink,
+  judge,
+  judgeLate,
+  type Trial,
+  type Verdict,
+} from './shared-devices/judge.ts'
+import { readHeld, readNodeIds } from './shared-devices/read-nodes.ts'
 
 /**
  * `npm run drill:shared-devices -- --graphs 200`: people and devices, linked at random; one of each graph is erased while more
@@ -30,24 +41,16 @@ const { values } = parseArgs({
 })
 const APP = 'drill'
 const EVENTS_BEFORE = 3
-const GRAPHS_AT_ONCE = 25
-/** One in so many graphs gets a link after its certificate. */
-const LATE_EVERY = 4
+/** The office that asks has two connections to Postgres. */
+const GRAPHS_AT_ONCE = 10
 /** Nothing that ages is waited for. */
 const HORIZON_S = 3_600
-const startedAt = Date.now()
-const say = (line: string) =>
-  process.stdout.write(`${((Date.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
+/** Share of the graphs of which a busy machine may leave it open what was refused. */
+const MOST_UNJUDGED = 0.1
+
+const say = createSay()
 const seed = Number(values.seed)
 const random = createRandom(seed)
-
-async function eachOf<Item>(items: readonly Item[], lanes: number, work: (item: Item) => Promise<unknown>) {
-  const waiting = [...items]
-  const lane = async () => {
-    for (let item = waiting.shift(); item; item = waiting.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-}
 
 async function sendGraph(send: Send, { nodes, links, seenTogether }: Graph): Promise<void> {
   for (let n = 0; n < EVENTS_BEFORE; n++) await send(nodes.map(eventOf))
@@ -56,17 +59,15 @@ async function sendGraph(send: Send, { nodes, links, seenTogether }: Graph): Pro
 }
 
 /** Waits until every request of the app has its certificate, those included that nobody asked for. */
-async function untilCertified({ postgres, ...office }: PrivacyOffice): Promise<void> {
-  const rows = await postgres.query<{ request_id: string }>(
+async function untilCertified(office: PrivacyOffice): Promise<void> {
+  const rows = await office.postgres.query<{ request_id: string }>(
     'drill_all_requests',
     'SELECT request_id FROM privacy_requests WHERE app = $1',
     [APP],
   )
   const isDone = ({ certifiedAt }: RequestTimes) => certifiedAt !== undefined
   const requestIds = rows.map((row) => row.request_id)
-  const times = await waitForRequests({ postgres, ...office }, requestIds, {
-    ...{ isDone, say, timeoutMs: 900_000 },
-  })
+  const times = await waitForRequests(office, requestIds, { isDone, say, timeoutMs: 900_000 })
   if (!times.every(isDone)) throw new Error('not every erasure got its certificate')
 }
 
@@ -88,29 +89,20 @@ async function untilFollowedUp({ postgres, config }: PrivacyOffice): Promise<voi
   }
 }
 
-/** Tells some graphs' late links, with a moment before the erasure, and events of before it. */
-async function sendLate(
-  send: Send,
-  trials: readonly Trial[],
-  verdicts: Map<Trial, Verdict>,
-): Promise<number> {
-  let told = 0
-  for (const [number, trial] of trials.entries()) {
-    const verdict = verdicts.get(trial)!
-    const link = number % LATE_EVERY === 0 ? findLateLink(trial, verdict) : undefined
-    if (!link) continue
-    await send([eventOf(link.from), eventOf(link.to), callOf(link)], trial.askedAt - 1_000)
-    verdicts.set(trial, judgeLate(trial, verdict, link))
-    told++
-  }
-  return told
+interface Judged {
+  trial: Trial
+  verdict: Verdict
 }
 
-/** Events of a node that were acknowledged. */
-function countSent({ graph, during }: Trial, node: Node): number {
-  const visits = graph.seenTogether.filter(({ to }) => to === node).length
-  return EVENTS_BEFORE + visits + during.filter(({ link }) => link.to === node).length
+/** Tells some graphs a link of before the erasure, with events of before it. @returns what must be gone after that */
+async function tellLate(send: Send, { trial, verdict }: Judged): Promise<Judged & { isTold: boolean }> {
+  const link = trial.graph.isToldLate ? findLateLink(trial, verdict) : undefined
+  if (!link) return { trial, verdict, isTold: false }
+  await send([eventOf(link.from), eventOf(link.to), callOf(link)], trial.askedAt - 1_000)
+  return { trial, verdict: judgeLate(trial, verdict, link), isTold: true }
 }
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
 
 say(`seed ${seed}, ${values.graphs} graphs`)
 const graphs = Array.from({ length: Number(values.graphs) }, (_, number) => drawGraph(number, random))
@@ -126,53 +118,64 @@ try {
   await withPrivacyOffice(drill.config, async (office) => {
     const { writeKey } = await createApp(office.postgres, { app: APP })
     const send = createSend(drill.platform.collectorUrl, writeKey)
-    await eachOf(graphs, GRAPHS_AT_ONCE, (graph) => sendGraph(send, graph))
+    await inLanes(graphs, GRAPHS_AT_ONCE, (graph) => sendGraph(send, graph))
     await waitForIngest(drill.config)
-    const before = await readHeld(office, clickhouse, APP, nodes)
+    const ids = await readNodeIds(office, APP, nodes)
+    const before = await readHeld(office, clickhouse, APP, ids)
     say(`sent and stored: ${nodes.length} people and devices`)
 
-    const trials: Trial[] = []
-    await eachOf(graphs, GRAPHS_AT_ONCE, async (graph) => {
-      trials.push(await eraseWhileLinking(office, send, { app: APP, graph, random }))
-    })
-    say(`${trials.length} erasures asked for while links came in`)
+    const asked = await inLanes(graphs, GRAPHS_AT_ONCE, (graph) =>
+      eraseWhileLinking(office, send, APP, graph),
+    )
+    say(`${asked.length} erasures asked for while links came in`)
     await untilCertified(office)
-    const verdicts = new Map(trials.map((trial) => [trial, judge(trial)]))
-    const told = await sendLate(send, trials, verdicts)
-    say(`${told} links told after the certificates`)
+    const trials = asked.filter((trial) => trial !== undefined)
+    const judged = trials.map((trial) => ({ trial, verdict: judge(trial) }))
+    const told = await inLanes(judged, GRAPHS_AT_ONCE, (one) => tellLate(send, one))
+    say(`${told.filter(({ isTold }) => isTold).length} links told after the certificates`)
     await untilFollowedUp(office)
     await untilCertified(office)
     await waitForIngest(drill.config)
 
-    const after = await readHeld(office, clickhouse, APP, nodes)
-    const counts = { erased: 0, others: 0, undecided: 0, left: 0, changed: 0 }
-    for (const trial of trials) {
-      const verdict = verdicts.get(trial)!
+    const after = await readHeld(office, clickhouse, APP, ids)
+    const counts = { left: 0, changed: 0 }
+    for (const { trial, verdict } of told) {
       for (const node of trial.graph.nodes) {
-        const isGone = verdict.gone.has(node)
-        counts[isGone ? 'erased' : verdict.perhaps.has(node) ? 'undecided' : 'others']++
-        const fault = findFault(node, verdict, { before, after, sent: countSent(trial, node) })
-        if (fault) say(`${node.mark}: ${fault}`)
-        if (fault) counts[fault]++
+        const found = { before: before.get(node)!, after: after.get(node)! }
+        const fault = findFault(node, verdict, { ...found, sent: countSent(trial, node, EVENTS_BEFORE) })
+        if (!fault) continue
+        counts[fault]++
+        const { rows, marked, traces } = found.after
+        say(`${node.mark}: ${fault} (${rows.length} rows, ${marked} marked, ${traces} in the vault)`)
       }
     }
     const unequal = await findUnequalViews(clickhouse)
-    const during = trials.flatMap((trial) => trial.during.map((sent) => ({ ...sent, trial })))
+    if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
+    const tried = judged.map(({ trial, verdict }) => countTried(trial, verdict))
+    const erased = sum(told.map(({ verdict }) => verdict.mustGo.size))
+    const undecided = sum(told.map(({ verdict }) => verdict.mayGo.size)) - erased
     const report = {
-      ...{ graphs: trials.length, seed, ids: nodes.length },
-      ...{ erased: counts.erased, others: counts.others, undecided: counts.undecided },
-      linksWhileBlocking: during.filter(
-        ({ sentAt, answeredAt, trial }) => answeredAt >= trial.askedAt && sentAt <= trial.blockedAt,
-      ).length,
-      linksAfterBlock: during.filter(({ sentAt, trial }) => sentAt > trial.blockedAt).length,
-      linksAfterCertificate: told,
+      ...{ graphs: graphs.length, seed, unjudged: asked.length - trials.length },
+      ...{
+        erased,
+        undecided,
+        others: sum(trials.map(({ graph }) => graph.nodes.length)) - erased - undecided,
+      },
+      erasedByLinksDuring: sum(tried.map(({ taken }) => taken)),
+      linksRefused: sum(tried.map(({ refused }) => refused)),
+      linksToldLate: told.filter(({ isTold }) => isTold).length,
+      linksTakenTooLate: sum(judged.map(({ verdict }) => verdict.takenTooLate.length)),
       ...{ survivors: counts.left, othersChanged: counts.changed },
       aggregatesEqualRaw: Object.keys(unequal).length === 0,
     }
     const isTried =
-      report.others * report.linksWhileBlocking * report.linksAfterBlock * report.linksAfterCertificate > 0
-    if (!isTried) say('links of some kind, or others, were missing: it proves nothing')
-    failed = !isTried || counts.left + counts.changed > 0 || !report.aggregatesEqualRaw
+      report.others * report.erasedByLinksDuring * report.linksRefused * report.linksToldLate > 0 &&
+      report.unjudged <= graphs.length * MOST_UNJUDGED
+    if (!isTried) say('links of some kind, or others, were missing, or too much is open: it proves nothing')
+    failed =
+      !isTried ||
+      report.survivors + report.othersChanged + report.linksTakenTooLate > 0 ||
+      !report.aggregatesEqualRaw
     await drill.stop()
     process.stdout.write(`${JSON.stringify(report)}\n`)
   })

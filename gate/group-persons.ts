@@ -114,7 +114,7 @@ type HandleOf = (kind: 'user' | 'anonymous', id: string) => Buffer
 /** The links an event asserts: the anonymous past of identify, the previous id of alias. */
 function addLinks(raw: RawEvent, ts: number, group: Group, handleOf: HandleOf): void {
   if ((raw.type !== 'identify' && raw.type !== 'alias') || raw.userId === '') return
-  const add = (kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string) => {
+  const add = (kind: Link['kind'], fromKind: 'user' | 'anonymous', id: string, sameId?: Buffer) => {
     const key = `${kind} ${fromKind} ${id}`
     const known = group.linked.get(key)
     if (known) {
@@ -122,7 +122,8 @@ function addLinks(raw: RawEvent, ts: number, group: Group, handleOf: HandleOf): 
       known.lastTs = Math.max(known.lastTs, ts)
       return
     }
-    const link = { kind, from: handleOf(fromKind, id), to: group.person.handle, firstTs: ts, lastTs: ts }
+    const from = handleOf(fromKind, id)
+    const link = { kind, from, to: group.person.handle, firstTs: ts, lastTs: ts, ...(sameId && { sameId }) }
     group.linked.set(key, link)
     group.person.links.push(link)
   }
@@ -130,8 +131,9 @@ function addLinks(raw: RawEvent, ts: number, group: Group, handleOf: HandleOf): 
   if (raw.type === 'identify' || raw.previousId === '') return
   // Segment does not say whether a previous id was an anonymous or a user id. A link to a handle that nobody bears
   // costs nothing; a link left out would let data outlive an erasure.
-  add(raw.type, 'anonymous', raw.previousId)
-  if (raw.previousId !== raw.userId) add(raw.type, 'user', raw.previousId)
+  add(raw.type, 'anonymous', raw.previousId, handleOf('user', raw.previousId))
+  if (raw.previousId !== raw.userId)
+    add(raw.type, 'user', raw.previousId, handleOf('anonymous', raw.previousId))
 }
 
 /** Up to here a quick look for each id is cheaper than an index of them. */

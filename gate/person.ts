@@ -16,6 +16,11 @@ export interface Link {
   kind: 'identify' | 'alias'
   from: Buffer
   to: Buffer
+  /**
+   * The other handle of the same id: Segment does not say whether the previous id of an alias was a user's or a device's. Where
+   * that one may not be linked, this one may not either.
+   */
+  sameId?: Buffer
   /** Times of the first and the last event of the batch that assert it, milliseconds since 1970. */
   firstTs: number
   lastTs: number

@@ -2,6 +2,7 @@ import { EbbError } from '../runtime/errors.ts'
 import { batchMisses } from './batch-misses.ts'
 import { holdOffBlocks } from './block-lock.ts'
 import type { TransactingPostgres } from './client.ts'
+import { noteLateLinks } from './late-links.ts'
 import { createRecentMap } from './recent-map.ts'
 
 /** A link that a person asserted (login, alias); both handles have their row in `subjects`. */
@@ -9,6 +10,8 @@ export interface SubjectLink {
   kind: 'identify' | 'alias'
   from: Buffer
   to: Buffer
+  /** The other handle of the same id, of an alias: see gate/person.ts. */
+  sameId?: Buffer
 }
 
 export interface LinkWriter {
@@ -81,11 +84,12 @@ async function insertUnblocked(
     'create_links',
     `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)
      SELECT link.app, f.subject_id, t.subject_id, link.kind, true
-     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[]) AS link (app, "from", "to", kind)
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[], $5::bytea[]) AS link (app, "from", "to", kind, same_id)
      JOIN subjects f ON f.handle = link."from"
      JOIN subjects t ON t.handle = link."to"
+     LEFT JOIN subjects s ON s.handle = link.same_id
      WHERE NOT EXISTS (
-       SELECT FROM subject_blocks b WHERE b.subject_id = f.subject_id OR b.subject_id = t.subject_id
+       SELECT FROM subject_blocks b WHERE b.subject_id IN (f.subject_id, t.subject_id, s.subject_id)
      )
      ORDER BY 2, 3, 4
      ON CONFLICT DO NOTHING`,
@@ -94,6 +98,34 @@ async function insertUnblocked(
       items.map((item) => item.link.from),
       items.map((item) => item.link.to),
       items.map((item) => item.link.kind),
+      items.map((item) => item.link.sameId ?? null),
     ],
   )
+  const aliases = items.filter(({ link }) => link.sameId)
+  if (aliases.length > 0) await noteSameIds(within, aliases)
+}
+
+/**
+ * An id whose other handle is blocked is the person's who is being erased. It may have become a subject just now, before its link
+ * was refused, and the erasure does not know of it: it gets one of its own.
+ */
+async function noteSameIds(
+  within: Pick<TransactingPostgres, 'query'>,
+  aliases: { link: SubjectLink; app: string }[],
+): Promise<void> {
+  const blocked = await within.query<{ handle: Buffer; app: string }>(
+    'blocked_same_ids',
+    `SELECT DISTINCT alias.handle, alias.app FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS alias (app, handle, same_id)
+     JOIN subjects s ON s.handle = alias.same_id JOIN subject_blocks b ON b.subject_id = s.subject_id`,
+    [
+      aliases.map(({ app }) => app),
+      aliases.map(({ link }) => link.from),
+      aliases.map(({ link }) => link.sameId),
+    ],
+  )
+  if (blocked.length > 0)
+    await noteLateLinks(
+      within,
+      blocked.map((one) => ({ ...one, at: Date.now() })),
+    )
 }

@@ -19,13 +19,13 @@ import { openKeyProvider } from '../postgres/open-key-provider.ts'
 import { handlesOf } from '../postgres/privacy-requests.ts'
 import { createSubjectResolver } from '../postgres/resolve-subjects.ts'
 import { createLinkWriter } from '../postgres/subject-links.ts'
+import { inLanes } from '../runtime/in-lanes.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { createS3, type S3 } from '../s3/client.ts'
 import { exportPrefix } from '../s3/exports.ts'
 import { putObject } from '../s3/put-object.ts'
 import type { PersonIdentifier, StoreReceipt, VerifierActivities } from '../schemas/erasure.ts'
 import { createVerifierActivities } from '../workers/verifier/create-verifier-activities.ts'
-import { inLanes } from '../workers/verifier/log-files.ts'
 import { readOpenRequest } from '../workers/verifier/observation.ts'
 import { type OpenVerifier, openVerifier } from '../workers/verifier/start-verifier.ts'
 import { createEdgeErasure, type EdgeErasure } from './edge-erasure.ts'
@@ -44,6 +44,8 @@ export interface ErasedPerson {
   /** All of their rows fell on it. */
   day: string
 }
+
+const LANES = 16
 
 /** Somebody's part in one batch of erasures. */
 export interface ErasureWish {
@@ -192,11 +194,12 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
     const shared = where === 'one day' ? nextDay() : undefined
     const unasked = await inLanes(
       Array.from({ length: count }, () => shared ?? nextDay()),
+      LANES,
       known,
     )
     await giveRows(unasked)
     const activities = verify()
-    return await inLanes(unasked, async (one) => {
+    return await inLanes(unasked, LANES, async (one) => {
       const requestId = await edge.block(APP, one.identifiers)
       await activities.logReceived({ requestId })
       await activities.observeClosure({ requestId })

@@ -2,7 +2,15 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest, in this order: one that begins last is waited for by idle workers. A fresh clone knows of no earlier run. */
 const LONGEST = [
-  ...['reidentify-drill', 'saga-drill', 'crash-drill', 'erasure-drills', 'erasure', 'demo'],
+  ...[
+    'saga-drill',
+    'reidentify-drill',
+    'crash-drill',
+    'shared-devices-drill',
+    'erasure-drills',
+    'erasure',
+    'demo',
+  ],
   ...[
     'erasure-clock.isolated',
     'erasure-restart.isolated',

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import type { PersonIdentifier } from '../../schemas/erasure.ts'
 import type { DrillPerson } from './fields.ts'
 
 export interface RequestTimes {
+  requestId: string
   state: string
   /** Milliseconds from the request to the first certificate; undefined while there is none. */
   certifiedMs: number | undefined
@@ -14,29 +16,23 @@ export interface RequestTimes {
 /**
  * Asks for the erasure of each person, as officers do: by an address that is the user id, by one that is only a trait, by user id,
  * or by a number.
- * @returns request ids
+ * @returns request ids, in the people's order
  */
 export async function submitErasures(
   office: PrivacyOffice,
   app: string,
   people: readonly DrillPerson[],
 ): Promise<string[]> {
-  const requestIds: string[] = []
-  const waiting = [...people]
-  const worker = async () => {
-    for (let person = waiting.shift(); person; person = waiting.shift()) {
-      const wish = { app, identifiers: [identifierOf(person)], proof: 'account-session' as const }
-      const { requestId } = await office.audited(
-        'erase submit',
-        '-',
-        () => office.actions.submit(wish, 'cli:drill'),
-        (submitted) => submitted.requestId,
-      )
-      requestIds.push(requestId)
-    }
-  }
-  await Promise.all([worker(), worker(), worker(), worker()])
-  return requestIds
+  return await inLanes(people, 4, async (person) => {
+    const wish = { app, identifiers: [identifierOf(person)], proof: 'account-session' as const }
+    const { requestId } = await office.audited(
+      'erase submit',
+      '-',
+      () => office.actions.submit(wish, 'cli:drill'),
+      (submitted) => submitted.requestId,
+    )
+    return requestId
+  })
 }
 
 function identifierOf({ index, email, phone, userId }: DrillPerson): PersonIdentifier {
@@ -48,12 +44,18 @@ export async function readRequestTimes(
   office: PrivacyOffice,
   requestIds: readonly string[],
 ): Promise<RequestTimes[]> {
-  const rows = await office.postgres.query<{ state: string; received_at: Date; certified_at: Date | null }>(
+  const rows = await office.postgres.query<{
+    request_id: string
+    state: string
+    received_at: Date
+    certified_at: Date | null
+  }>(
     'drill_requests',
-    'SELECT state, received_at, certified_at FROM privacy_requests WHERE request_id = ANY($1::uuid[])',
+    'SELECT request_id, state, received_at, certified_at FROM privacy_requests WHERE request_id = ANY($1::uuid[])',
     [requestIds],
   )
-  return rows.map(({ state, received_at, certified_at }) => ({
+  return rows.map(({ request_id, state, received_at, certified_at }) => ({
+    requestId: request_id,
     state,
     receivedAt: received_at.getTime(),
     certifiedAt: certified_at?.getTime(),

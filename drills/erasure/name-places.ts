@@ -3,7 +3,8 @@ import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import type { FileFinding } from '../scan/scan-tree.ts'
 
-/** Names the place of a file in words: `kafka events`, `clickhouse events_raw`, `postgres subjects`, `s3 archive (versions)`. */
+/** Names the place of a file in words: `kafka events`, `clickhouse events_raw`, `postgres subjects`, `s3 archive (versions)`,
+ * `s3 backups wal`. */
 export type NamePlace = (file: string) => string
 
 /** Reads which table lies in which folder or file now; files of tables that are gone keep their numbers. */

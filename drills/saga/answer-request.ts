@@ -6,27 +6,36 @@ import { EbbError } from '../../runtime/errors.ts'
 /** What an officer says to a request, so that its saga takes steps which no other takes. */
 export type Answer = 'cancel' | 'refuse' | 'hold'
 
+/** `accepted` can be relied on. `late`: the saga had gone past it, or an attempt before was taken unheard. */
+export type AnswerOutcome = 'accepted' | 'late' | 'unsaid'
+
 const PAUSE_MS = 500
 /** A hold whose officer loses sight of it ends by itself then. */
 const HOLD_MS = 4 * 60_000
-/** Codes that say that the saga has gone past the answer: nothing is wrong, it is only late. */
 const LATE = new Set(['too_late', 'hold_unknown'])
+/** Workers and engines are killed all the time: these are waited for. */
+const AWAY = new Set(['saga_unavailable', 'postgres_unavailable'])
 
-/** Answers a request, again and again while workers and engines are away. @param isOver ends it */
+/**
+ * Answers a request, again and again while workers and engines are away. @param isOver ends it
+ * @throws EbbError of any other kind than those that a kill explains
+ */
 export async function answerRequest(
   { actions, postgres }: Pick<PrivacyOffice, 'actions' | 'postgres'>,
   { requestId, answer, isOver }: { requestId: string; answer: Answer; isOver(): boolean },
-): Promise<void> {
-  const persist = async <Result>(act: () => Promise<Result>): Promise<Result | undefined> => {
-    while (!isOver()) {
+): Promise<AnswerOutcome> {
+  const persist = async (act: () => Promise<unknown>): Promise<AnswerOutcome> => {
+    for (; !isOver(); await sleep(PAUSE_MS)) {
       try {
-        return await act()
+        await act()
+        return 'accepted'
       } catch (error) {
-        if (error instanceof EbbError && LATE.has(error.code)) return undefined
-        await sleep(PAUSE_MS)
+        const code = error instanceof EbbError ? error.code : ''
+        if (LATE.has(code)) return 'late'
+        if (!AWAY.has(code)) throw error
       }
     }
-    return undefined
+    return 'unsaid'
   }
   if (answer === 'cancel') return await persist(() => actions.cancel(requestId))
   if (answer === 'refuse') {
@@ -34,11 +43,17 @@ export async function answerRequest(
     return await persist(() => actions.refuse(requestId, refusal))
   }
   const hold = { fields: ['name'], article: 'GDPR Art. 17(3)(e)', placedBy: 'drill' }
-  const holdId = await persist(() => actions.placeHold(requestId, { ...hold, untilMs: Date.now() + HOLD_MS }))
-  if (!holdId) return
-  await persist(async () => {
-    const { state } = await readRequest(postgres, requestId)
-    if (state !== 'held') throw new Error('not held yet')
-    await actions.releaseHold(requestId, holdId)
+  let holdId = ''
+  const outcome = await persist(async () => {
+    holdId = await actions.placeHold(requestId, { ...hold, untilMs: Date.now() + HOLD_MS })
   })
+  if (outcome !== 'accepted') return outcome
+  let state = 'received'
+  const look = async () => {
+    state = (await readRequest(postgres, requestId)).state
+  }
+  for (; !isOver() && !['held', 'certified', 'closed'].includes(state); await sleep(PAUSE_MS))
+    await persist(look)
+  if (state === 'held') await persist(() => actions.releaseHold(requestId, holdId))
+  return outcome
 }

@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
-import { readRequest } from '../../postgres/privacy-requests.ts'
+import { type PrivacyRequest, readRequest } from '../../postgres/privacy-requests.ts'
 import { sendBatches } from '../erasure/send-people.ts'
-import { callOf, drawLink, eventOf, type Graph, type Link } from './graphs.ts'
+import { callOf, eventOf, type Graph, type Link } from './graphs.ts'
 import type { SentLink, Trial } from './judge.ts'
 import { indexByHandle } from './read-nodes.ts'
 
 /** Posts calls as one batch and returns when they are acknowledged. @param at their moment, milliseconds since 1970; now without it */
 export type Send = (calls: readonly object[], at?: number) => Promise<void>
 
-const LINKS_DURING = 6
-/** When these are sent, seen from the moment in which the erasure is asked for, milliseconds: also when it is long blocked. */
-const SPREAD = { from: -400, to: 4_000 }
+const BLOCK_LIMIT_MS = 120_000
 
 export function createSend(collectorUrl: string, writeKey: string): Send {
   return async (calls, at) => {
@@ -22,44 +20,46 @@ export function createSend(collectorUrl: string, writeKey: string): Send {
   }
 }
 
-/** Asks for the erasure of one node, and sends links and events of its graph around that moment. */
+/**
+ * Asks for the erasure of a graph's start, and sends links around that moment.
+ * @returns undefined where the saga went on before all were answered: what was refused by then cannot be told any more
+ */
 export async function eraseWhileLinking(
   office: PrivacyOffice,
   send: Send,
-  { app, graph, random }: { app: string; graph: Graph; random: () => number },
-): Promise<Trial> {
-  const askAt = Date.now() - SPREAD.from
-  const during = Array.from({ length: LINKS_DURING }, async (): Promise<SentLink> => {
-    const link = drawLink(graph.nodes, random)
-    await sleep(askAt + SPREAD.from + random() * (SPREAD.to - SPREAD.from) - Date.now())
-    const sentAt = Date.now()
-    await send([eventOf(link.to), callOf(link)])
-    return { link, sentAt, answeredAt: Date.now() }
-  })
+  app: string,
+  graph: Graph,
+): Promise<Trial | undefined> {
+  const firstMs = Math.min(0, ...graph.during.map(({ afterMs }) => afterMs))
+  const askAt = Date.now() - firstMs
+  const sending = Promise.all(
+    graph.during.map(async ({ link, afterMs }): Promise<SentLink> => {
+      await sleep(askAt + afterMs - Date.now())
+      const sentAt = Date.now()
+      await send([eventOf(link.to), callOf(link)])
+      return { link, sentAt, answeredAt: Date.now() }
+    }),
+  )
+  // Whatever fails first is told; this one is looked at below.
+  sending.catch(() => undefined)
   await sleep(askAt - Date.now())
   const askedAt = Date.now()
   const { kind, id } = graph.start
   const identifier = { label: kind === 'user' ? ('userId' as const) : ('anonymousId' as const), value: id }
   const wish = { app, identifiers: [identifier], proof: 'account-session' as const }
   const { requestId } = await office.actions.submit(wish, 'cli:drill')
-  const trial = {
-    graph,
-    askedAt,
-    during: await Promise.all(during),
-    blockedAt: await blocked(office, requestId),
-  }
-  const links = await readLinks(office, app, graph)
+  const during = await sending
+  const { blockedAt } = await untilBlocked(office, requestId)
+  const stored = await readLinks(office, app, graph)
   const { state } = await readRequest(office.postgres, requestId)
-  // Once it erases, links that are missing are no longer those that were refused.
-  return { ...trial, stored: state === 'blocked' ? links : [] }
+  return state === 'blocked' ? { graph, askedAt, blockedAt: blockedAt!.getTime(), during, stored } : undefined
 }
 
-/** Waits for the block. @returns its moment, milliseconds since 1970 */
-async function blocked(office: PrivacyOffice, requestId: string): Promise<number> {
-  for (;;) {
-    const { blockedAt } = await readRequest(office.postgres, requestId)
-    if (blockedAt) return blockedAt.getTime()
-    await sleep(200)
+async function untilBlocked(office: PrivacyOffice, requestId: string): Promise<PrivacyRequest> {
+  for (const giveUpAt = Date.now() + BLOCK_LIMIT_MS; ; await sleep(200)) {
+    const request = await readRequest(office.postgres, requestId)
+    if (request.blockedAt) return request
+    if (Date.now() > giveUpAt) throw new Error('a request is not blocked for minutes')
   }
 }
 

@@ -2,7 +2,7 @@
 export interface Node {
   kind: 'user' | 'device'
   id: string
-  /** Product of all its events, by which its rows are found again. */
+  /** Product of its events, by which they are found again under whatever token. */
   mark: string
 }
 
@@ -22,7 +22,20 @@ export interface Graph {
   seenTogether: Link[]
   /** Whose erasure is asked for. */
   start: Node
+  /** Asserted around the moment in which it is asked for, seen from there; milliseconds. */
+  during: { link: Link; afterMs: number }[]
+  /** Gets one more link when all is done, of before the erasure. */
+  isToldLate: boolean
 }
+
+const LINKS_DURING = 6
+/** Half of them come in the saga's first steps, the others when the block is in force for long. */
+const SPREADS = [
+  { from: -400, to: 600 },
+  { from: 600, to: 3_000 },
+]
+/** One graph in so many is told a late link. */
+const LATE_EVERY = 4
 
 /** @param random numbers in [0, 1) */
 export function drawGraph(number: number, random: () => number): Graph {
@@ -34,17 +47,22 @@ export function drawGraph(number: number, random: () => number): Graph {
       mark: `g${number}${kind[0]}${i}`,
     }))
   const nodes = [...make('user', 3 + below(4)), ...make('device', 2 + below(5))]
-  const drawLinks = (count: number) => Array.from({ length: count }, () => drawLink(nodes, random))
+  const drawLinks = (count: number) => Array.from({ length: count }, () => drawLink(nodes, below))
   return {
     nodes,
     links: drawLinks(below(nodes.length / 2)),
     seenTogether: drawLinks(2).filter(({ from }) => from.kind === 'device'),
     start: nodes[below(nodes.length)]!,
+    during: drawLinks(LINKS_DURING).map((link, at) => {
+      const { from, to } = SPREADS[at % SPREADS.length]!
+      return { link, afterMs: from + random() * (to - from) }
+    }),
+    isToldLate: number % LATE_EVERY === 0,
   }
 }
 
-export function drawLink(nodes: readonly Node[], random: () => number): Link {
-  const pick = <T>(some: readonly T[]) => some[Math.floor(random() * some.length)]!
+function drawLink(nodes: readonly Node[], below: (limit: number) => number): Link {
+  const pick = <T>(some: readonly T[]) => some[below(some.length)]!
   const to = pick(nodes.filter(({ kind }) => kind === 'user'))
   return { from: pick(nodes.filter((node) => node !== to)), to }
 }
@@ -72,7 +90,7 @@ export const eventOf = (node: Node) => ({
   properties: { product_id: node.mark },
 })
 
-/** The call that asserts a link. */
+/** The call that asserts a link; an event of the user's. */
 export const callOf = ({ from, to }: Link) =>
   from.kind === 'device'
     ? { type: 'identify', userId: to.id, anonymousId: from.id }

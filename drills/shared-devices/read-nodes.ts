@@ -1,65 +1,106 @@
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
 import { handleOf } from '../erasure/subject-bytes.ts'
 import type { Node } from './graphs.ts'
-import type { Verdict } from './judge.ts'
+import type { Held } from './judge.ts'
 
-/** What the stores hold of each node. */
-export interface Held {
-  /** Hashes of its rows, by its mark. */
-  rows: Map<string, string[]>
-  /** Nodes that have a subject in the vault. */
-  known: Set<Node>
+/** What stood for a node before the erasures. */
+export interface NodeIds {
+  subjectId: string
+  /** Upper-case hexadecimal. */
+  token: string
 }
 
-export async function readHeld(
-  office: PrivacyOffice,
-  clickhouse: ClickHouseClient,
-  app: string,
-  nodes: readonly Node[],
-): Promise<Held> {
-  // Where a row came from in Kafka is no part of it.
-  const result = await clickhouse.query({
-    query: `SELECT product, groupArray(toString(cityHash64(* EXCEPT (partition, cut_end, cut)))) FROM events_raw
-      WHERE app = {app:String} AND product != '' GROUP BY product`,
-    query_params: { app },
-    format: 'JSONCompactEachRow',
-  })
-  const byHandle = indexByHandle(await office.keyring.appLookupKey(app), nodes)
-  const subjects = await office.postgres.query<{ handle: string }>(
-    'drill_known',
-    `SELECT encode(handle, 'hex') AS handle FROM subjects`,
-    [],
-  )
-  return {
-    rows: new Map(await result.json<[string, string[]]>()),
-    known: new Set(subjects.flatMap(({ handle }) => byHandle.get(handle) ?? [])),
-  }
-}
-
-/** Nodes by their handles in hexadecimal. */
+/**
+ * Nodes by their handles in hexadecimal. An alias names a former id as a user's and as a device's, so that a user's id has
+ * two of them.
+ */
 export function indexByHandle(lookupKey: Buffer, nodes: readonly Node[]): Map<string, Node> {
   return new Map(
+    nodes.flatMap((node) =>
+      (node.kind === 'user' ? (['user', 'anonymous'] as const) : (['anonymous'] as const)).map(
+        (kind) => [handleOf(lookupKey, kind, node.id).toString('hex'), node] as const,
+      ),
+    ),
+  )
+}
+
+/** @throws Error for a node that has no subject: nothing was stored of it */
+export async function readNodeIds(
+  { postgres, keyring }: PrivacyOffice,
+  app: string,
+  nodes: readonly Node[],
+): Promise<Map<Node, NodeIds>> {
+  const lookupKey = await keyring.appLookupKey(app)
+  const subjects = await postgres.query<{ handle: string; subject_id: string }>(
+    'drill_node_subjects',
+    `SELECT encode(handle, 'hex') AS handle, subject_id FROM subjects`,
+    [],
+  )
+  const subjectIds = new Map(subjects.map((row) => [row.handle, row.subject_id]))
+  const secrets = await keyring.readSecrets([...subjectIds.values()])
+  return new Map(
     nodes.map((node) => {
-      const kind = node.kind === 'user' ? 'user' : 'anonymous'
-      return [handleOf(lookupKey, kind, node.id).toString('hex'), node]
+      const handle = handleOf(lookupKey, node.kind === 'user' ? 'user' : 'anonymous', node.id)
+      const subjectId = subjectIds.get(handle.toString('hex'))
+      const secret = subjectId && secrets.get(subjectId)
+      if (!secret) throw new Error(`nothing is known of ${node.mark}`)
+      return [node, { subjectId, token: deriveSubjectKeys(secret).token.toString('hex').toUpperCase() }]
     }),
   )
 }
 
-/**
- * Holds one node to its verdict.
- * @param sent events of it that were acknowledged
- * @returns what is wrong, if anything is: something is left of somebody erased, or is not as it was of somebody else
- */
-export function findFault(
-  node: Node,
-  { gone, perhaps }: Verdict,
-  { before, after, sent }: { before: Held; after: Held; sent: number },
-): 'left' | 'changed' | undefined {
-  const [was, is] = [before.rows.get(node.mark) ?? [], after.rows.get(node.mark) ?? []]
-  const isKnown = after.known.has(node)
-  if (gone.has(node)) return is.length > 0 || isKnown ? 'left' : undefined
-  if (perhaps.has(node) && is.length === 0 && !isKnown) return undefined
-  return isKnown && is.length === sent && was.every((row) => is.includes(row)) ? undefined : 'changed'
+/** Reads what ClickHouse, the vault and the keyring hold of each node. */
+export async function readHeld(
+  { postgres, keyring }: PrivacyOffice,
+  clickhouse: ClickHouseClient,
+  app: string,
+  ids: ReadonlyMap<Node, NodeIds>,
+): Promise<Map<Node, Held>> {
+  const ask = async <Row>(query: string) => {
+    const result = await clickhouse.query({ query, query_params: { app }, format: 'JSONCompactEachRow' })
+    return await result.json<Row>()
+  }
+  // Where a row came from in Kafka is no part of it.
+  const rows = new Map(
+    await ask<[string, string[]]>(
+      `SELECT hex(subject), groupArray(toString(cityHash64(* EXCEPT (partition, cut_end, cut)))) FROM events_raw
+       WHERE app = {app:String} GROUP BY subject`,
+    ),
+  )
+  const marked = new Map(
+    await ask<[string, string]>(
+      `SELECT product, count() FROM events_raw WHERE app = {app:String} AND product != '' GROUP BY product`,
+    ),
+  )
+  const traces = new Map<Node, number>()
+  const count = (node: Node | undefined) => node && traces.set(node, (traces.get(node) ?? 0) + 1)
+
+  const byHandle = indexByHandle(await keyring.appLookupKey(app), [...ids.keys()])
+  const bySubject = new Map([...ids].map(([node, { subjectId }]) => [subjectId, node]))
+  const subjects = await postgres.query<{ handle: string }>(
+    'drill_handles',
+    `SELECT encode(handle, 'hex') AS handle FROM subjects`,
+    [],
+  )
+  for (const { handle } of subjects) count(byHandle.get(handle))
+  const ends = await postgres.query<{ subject_id: string }>(
+    'drill_link_ends',
+    'SELECT from_subject AS subject_id FROM subject_links UNION ALL SELECT to_subject FROM subject_links',
+    [],
+  )
+  for (const { subject_id } of ends) count(bySubject.get(subject_id))
+  for (const subjectId of (await keyring.readSecrets([...bySubject.keys()])).keys())
+    count(bySubject.get(subjectId))
+  return new Map(
+    [...ids].map(([node, { token }]) => [
+      node,
+      {
+        rows: rows.get(token) ?? [],
+        marked: Number(marked.get(node.mark) ?? 0),
+        traces: traces.get(node) ?? 0,
+      },
+    ]),
+  )
 }

@@ -143,9 +143,17 @@ describe('the audit log', () => {
     const refusals: [string[], string, string][] = [
       [['--app', 'shop', '--email', 'ada@example.com'], 'erase submit', '-'],
       [['--email', 'ada@example.com', '--proof', 'email-code'], 'erase submit', '-'],
+      [['--app', 'shop', '--user-id', 'u', '--proof', 'ada@example.com'], 'erase submit', '-'],
       [['status', 'ada@example.com'], 'erase status', '-'],
       [['cancel', 'ada@example.com'], 'erase cancel', '-'],
       [['refuse', id, '--article', 'ada@example.com', '--reason', 'identity-not-proven'], 'erase refuse', id],
+      [['refuse', id, '--article', 'GDPR Art. 12(6)', '--reason', 'ada'], 'erase refuse', id],
+      [['hold', id, '--field', 'name', '--article', 'GDPR Art. 17(3)', '--until', 'ada'], 'erase hold', id],
+      [
+        ['hold', id, '--field', 'ada@example.com', '--article', 'ada', '--until', '2030-01-01'],
+        'erase hold',
+        id,
+      ],
       [['release', id, 'ada@example.com'], 'erase release', id],
     ]
     for (const [args] of refusals) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../postgres/apps.ts'
 import { readClosure } from '../../postgres/block-subjects.ts'
 import { takeLateLinks } from '../../postgres/late-links.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import { createEdgeErasure, type EdgeErasure } from '../edge-erasure.ts'
 import { readEventRows } from '../read-topic.ts'
 import { createStage, type Stage } from '../stage.ts'
@@ -68,19 +69,6 @@ function post(body: object): Promise<string> {
   })
 }
 
-async function inParallel<T>(
-  items: readonly T[],
-  limit: number,
-  run: (item: T) => Promise<void>,
-): Promise<void> {
-  const left = [...items]
-  await Promise.all(
-    Array.from({ length: limit }, async () => {
-      for (let item = left.shift(); item !== undefined; item = left.shift()) await run(item)
-    }),
-  )
-}
-
 const click = (element: string, more: object) => ({
   type: 'track',
   event: 'button_click',
@@ -110,7 +98,7 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   const random = createRandom(7)
   const people = Array.from({ length: PEOPLE }, (_, index) => person(index))
   // 1. They are known by a user id and two devices.
-  await inParallel(people, 10, async ({ userId, phone, tablet }) => {
+  await inLanes(people, 10, async ({ userId, phone, tablet }) => {
     for (const anonymousId of [phone, tablet])
       await send({ batch: [click('before', { anonymousId }), { type: 'identify', userId, anonymousId }] })
   })
@@ -121,14 +109,14 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
 
   // 2. They are erased; then they may return.
   const requests: string[] = []
-  await inParallel(people, 4, async ({ userId }) => {
+  await inLanes(people, 4, async ({ userId }) => {
     requests.push(await edge.block('shop', [{ label: 'userId', value: userId }]))
   })
   for (const requestId of requests) expect((await edge.sealed(requestId)).subjects).toHaveLength(3)
   await edge.settle()
-  await inParallel(requests, 4, edge.destroy)
+  await inLanes(requests, 4, edge.destroy)
   const before = Date.now()
-  await inParallel(requests, 4, edge.lift)
+  await inLanes(requests, 4, edge.lift)
   await edge.settle()
 
   // 3. Late batches: clocks off by up to 400 days, devices alone, and links that come after what they explain.
@@ -136,7 +124,7 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   const unlike: string[] = []
   /** By kind of batch: whatever was answered of the erased, and of others. */
   const answered = { erased: new Set<string>(), others: new Set<string>() }
-  await inParallel(late, 24, async (index) => {
+  await inLanes(late, 24, async (index) => {
     const { userId, phone, tablet } = person(Math.floor(random() * PEOPLE))
     const at = before - 60_000 - random() * 20 * DAY_MS
     const offMs = (random() - 0.5) * 800 * DAY_MS
@@ -172,14 +160,14 @@ test('10,000 late batches of erased people bring nothing back, lose no genuine r
   expect(answered.erased).toEqual(answered.others)
   // Aliases made later: the other id had stored something before anybody knew whose it was.
   const unexplained = Array.from({ length: 200 }, (_, index) => `unexplained-${index}`)
-  await inParallel(unexplained, 10, async (anonymousId) => {
+  await inLanes(unexplained, 10, async (anonymousId) => {
     await send(batchOf(before - 60_000, 0, [click('unexplained', { anonymousId })]))
     await send(batchOf(before - 50_000, 0, [{ type: 'alias', userId: 'person-3', previousId: anonymousId }]))
     await send(batchOf(before - 55_000, 0, [click('late', { anonymousId })]))
   })
 
   // 4. Genuine returns, of all.
-  await inParallel(people, 10, async ({ userId, phone }) => {
+  await inLanes(people, 10, async ({ userId, phone }) => {
     await send({ batch: [click('return', { userId }), click('return', { anonymousId: phone })] })
   })
 

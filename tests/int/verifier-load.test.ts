@@ -5,8 +5,8 @@ import { writeReceipts } from '../../postgres/erasure-queue.ts'
 import { readTargets } from '../../postgres/erasure-targets.ts'
 import { handlesOf } from '../../postgres/privacy-requests.ts'
 import { createSubjectResolver } from '../../postgres/resolve-subjects.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import type { PersonIdentifier } from '../../schemas/erasure.ts'
-import { inLanes } from '../../workers/verifier/log-files.ts'
 import { createErasureWorld, type ErasureWorld } from '../erased-person.ts'
 import { createStage, type Stage } from '../stage.ts'
 import { insertRows, row } from './clickhouse-rows.ts'
@@ -44,7 +44,7 @@ async function peopleToErase(): Promise<string[]> {
     row({ app: 'shop', ts: ts + at, subject: new Uint8Array(token), session: BigInt(at) }),
   )
   await insertRows(clickhouse, rows, 'test/load/1')
-  const ids = await inLanes(people, (who) => edge.block('shop', [who]))
+  const ids = await inLanes(people, 16, (who) => edge.block('shop', [who]))
   const verifier = world.verify()
   await timed('logReceived and observeClosure', () =>
     Promise.all(

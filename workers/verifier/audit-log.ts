@@ -8,11 +8,12 @@ import type { TrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import type { EbbError } from '../../runtime/errors.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import type { S3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { listObjects } from '../../s3/list-objects.ts'
 import type { LogLeaf } from '../../schemas/certificate.ts'
-import { CHECKPOINT_KEY, certificateKey, inLanes, proofKey, readEntries } from './log-files.ts'
+import { CHECKPOINT_KEY, certificateKey, LANES, proofKey, readEntries } from './log-files.ts'
 
 export interface LogAudit {
   /** Leaves of the log. */
@@ -74,14 +75,14 @@ async function compareTiles(
   differences: string[],
 ): Promise<number> {
   const expected = tilesOf(entries, tree)
-  await inLanes(expected, async ({ path, bytes }) => {
+  await inLanes(expected, LANES, async ({ path, bytes }) => {
     const stored = await getObject(s3, 'log', path)
     if (!stored) differences.push(`${path} is missing`)
     else if (!stored.equals(bytes)) differences.push(`${path} is not what the leaves give`)
   })
   const known = new Map(expected.map(({ path, bytes }) => [path.replace(/\.p\/\d+$/, ''), bytes]))
   const others = (await listObjects(s3, 'log', 'tile/')).filter(({ key }) => /\.p\/\d+$/.test(key))
-  await inLanes(others, async ({ key }) => {
+  await inLanes(others, LANES, async ({ key }) => {
     // A partial tile is the beginning of whatever its place holds now.
     const whole = known.get(key.replace(/\.p\/\d+$/, ''))
     const stored = await getObject(s3, 'log', key)
@@ -120,7 +121,7 @@ async function compareCertificates(
   leaves: ReadonlyMap<number, LogLeaf>,
   differences: string[],
 ): Promise<void> {
-  await inLanes([...leaves], async ([index, leaf]) => {
+  await inLanes([...leaves], LANES, async ([index, leaf]) => {
     const [bytes, proof] = await Promise.all([
       getObject(s3, 'log', certificateKey(leaf.certificate)),
       getObject(s3, 'log', proofKey(leaf.certificate)),

@@ -2,6 +2,7 @@ import { openCheckpoint } from '../../certificates/open-checkpoint.ts'
 import type { PublicKey } from '../../certificates/public-key.ts'
 import { decodeBundle, type TileFile, tilePath } from '../../certificates/tiles.ts'
 import { EbbError } from '../../runtime/errors.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import type { S3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { putObject } from '../../s3/put-object.ts'
@@ -13,7 +14,7 @@ export const proofKey = (digest: string) => `certificates/${digest}.tlog-proof`
 
 const BUNDLE = 256
 /** Objects under way at a time. */
-const LANES = 16
+export const LANES = 16
 
 export interface PublishedHead {
   /** The signed note. */
@@ -42,7 +43,7 @@ export async function readCheckpoint(s3: S3, log: PublicKey): Promise<PublishedH
 export async function readEntries(s3: S3, size: number, from = 0): Promise<Buffer[]> {
   const first = Math.floor(from / BUNDLE)
   const bundles = Array.from({ length: Math.ceil(size / BUNDLE) - first }, (_, at) => first + at)
-  const read = await inLanes(bundles, (index) =>
+  const read = await inLanes(bundles, LANES, (index) =>
     readBundle(s3, index, Math.min(BUNDLE, size - index * BUNDLE)),
   )
   return read.flat().slice(from - first * BUNDLE)
@@ -67,19 +68,5 @@ function decode(bytes: Buffer): Buffer[] {
 }
 
 export async function writeTiles(s3: S3, files: readonly TileFile[]): Promise<void> {
-  await inLanes(files, ({ path, bytes }) => putObject(s3, 'log', path, bytes))
-}
-
-/** Runs `work` over all, some at a time, results in order. */
-export async function inLanes<In, Out>(
-  items: readonly In[],
-  work: (item: In) => Promise<Out>,
-): Promise<Out[]> {
-  const results: Out[] = new Array(items.length)
-  let next = 0
-  const lane = async () => {
-    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at]!)
-  }
-  await Promise.all(Array.from({ length: Math.min(LANES, items.length) }, lane))
-  return results
+  await inLanes(files, LANES, ({ path, bytes }) => putObject(s3, 'log', path, bytes))
 }

@@ -9,6 +9,7 @@ import { withAdvisoryLock } from '../../postgres/advisory-lock.ts'
 import type { Postgres } from '../../postgres/client.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import { faultPoint } from '../../runtime/fault.ts'
+import { inLanes } from '../../runtime/in-lanes.ts'
 import type { S3 } from '../../s3/client.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { putObject } from '../../s3/put-object.ts'
@@ -16,7 +17,7 @@ import type { WitnessClient } from './ask-witness.ts'
 import {
   CHECKPOINT_KEY,
   certificateKey,
-  inLanes,
+  LANES,
   type PublishedHead,
   proofKey,
   readCheckpoint,
@@ -163,7 +164,7 @@ async function appendAll(
   }
   if (signed.length === 0) return answers
 
-  await inLanes(signed, ({ digest, bytes }) =>
+  await inLanes(signed, LANES, ({ digest, bytes }) =>
     putObject(deps.s3, 'log', certificateKey(digest), bytes, 'application/json'),
   )
   faultPoint('log.certificates-stored')
@@ -249,7 +250,7 @@ async function finish(
   log: OpenLog,
   statements: readonly (Omit<StatementToStore, 'proof'> & { logIndex: number })[],
 ): Promise<void> {
-  const complete = await inLanes(statements, async (one) => {
+  const complete = await inLanes(statements, LANES, async (one) => {
     const proof = proofOf(log, one.logIndex)
     await putObject(s3, 'log', proofKey(one.digest), proof, 'text/plain; charset=utf-8')
     return {
@@ -288,7 +289,7 @@ async function settle(deps: LogWriterDeps, log: OpenLog): Promise<void> {
     stored.add(index)
   }
   const missing = log.leaves.flatMap((leaf, index) => (stored.has(index) ? [] : { index, leaf }))
-  const found = await inLanes(missing, async ({ index, leaf }) => {
+  const found = await inLanes(missing, LANES, async ({ index, leaf }) => {
     const bytes = await getObject(deps.s3, 'log', certificateKey(leaf.certificate))
     if (!bytes || digestOf(bytes) !== leaf.certificate) {
       throw new EbbError('log_forked', `the certificate of leaf ${index} is not in the bucket`)
