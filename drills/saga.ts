@@ -141,6 +141,17 @@ function endOf({ requestId, state }: RequestTimes): 'closed' | 'by an officer' |
   return isAsked ? 'by an officer' : undefined
 }
 
+/** Requests of which a certificate was withdrawn because something was found after it; those of ended holds are withdrawn for them. */
+async function findWithdrawn({ postgres }: DrillStage): Promise<string[]> {
+  const rows = await postgres.query<{ request_id: string }>(
+    'drill_withdrawn',
+    `SELECT request_id FROM certificates
+     WHERE kind = 'supersession' AND convert_from(file, 'UTF8') LIKE '%"survivor-found"%'`,
+    [],
+  )
+  return rows.map((row) => row.request_id)
+}
+
 /** Requests whose officer was told that an ending is accepted, and which have ended otherwise. */
 async function findBrokenWords(times: readonly RequestTimes[]): Promise<string[]> {
   const broken: string[] = []
@@ -177,6 +188,8 @@ try {
     const isVisible = (one: RequestTimes) => endOf(one) ?? ['certified', 'stuck', 'held'].includes(one.state)
     const lost = times.filter((one) => !isVisible(one)).map(({ state }) => state)
     if (lost.length > 0) say(`neither complete nor visibly blocked: ${lost.join(', ')}`)
+    const withdrawn = await findWithdrawn(stage)
+    for (const requestId of withdrawn) say(`withdrawn for a survivor: a certificate of ${requestId}`)
     const missed = [...boundaries.drawn].filter((point) => !boundaries.struck.has(point))
     for (const point of missed) say(`never struck: ${point}`)
     const count = (isMeant: (one: RequestTimes) => boolean) => times.filter(isMeant).length
@@ -187,6 +200,7 @@ try {
       certified: count(({ certifiedAt }) => certifiedAt !== undefined),
       blocked: count(({ state }) => state === 'stuck'),
       certificatesChecked: watch.seen(),
+      certificatesWithdrawn: withdrawn.length,
       prematureCertificates: watch.premature(),
     }
     failed =
