@@ -8,7 +8,7 @@ import { createRandom } from '../runtime/random.ts'
 import { type RequestTimes, readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { type Fault, injectFault } from './inject-faults.ts'
-import { type Answer, type AnswerOutcome, answerRequest } from './saga/answer-request.ts'
+import { type Answer, answerRequest } from './saga/answer-request.ts'
 import {
   answerToReach,
   drawSagaFault,
@@ -16,6 +16,7 @@ import {
   SHARE_OF_POINTS,
   WORKERS,
 } from './saga/draw-saga-fault.ts'
+import { endOf, findBrokenWords, findWithdrawn, type GivenAnswer } from './saga/judge-ends.ts'
 import { watchCertificates } from './saga/watch-certificates.ts'
 import { createSay } from './say.ts'
 
@@ -69,8 +70,8 @@ const stage = await openStage({
 })
 const requestIds: string[] = []
 const personOf = new Map<string, number>()
-/** What officers said to which request, and whether it can be relied on. */
-const answers = new Map<string, { answer: Answer; outcome: Promise<AnswerOutcome | 'failed'> }>()
+/** By request. */
+const answers = new Map<string, GivenAnswer>()
 /** Boundaries that were drawn, and those of them at which something was killed. */
 const boundaries = { drawn: new Set<string>(), struck: new Set<string>() }
 let isOver = false
@@ -132,39 +133,6 @@ async function strikeMissed(erase: Erase): Promise<number> {
   return struck
 }
 
-/** How a request has ended well: closed, or as its own officer asked. */
-function endOf({ requestId, state }: RequestTimes): 'closed' | 'by an officer' | undefined {
-  if (state === 'closed') return 'closed'
-  const answer = answers.get(requestId)?.answer
-  const isAsked =
-    (answer === 'cancel' && state === 'cancelled') || (answer === 'refuse' && state === 'refused')
-  return isAsked ? 'by an officer' : undefined
-}
-
-/** Requests of which a certificate was withdrawn because something was found after it; those of ended holds are withdrawn for them. */
-async function findWithdrawn({ postgres }: DrillStage): Promise<string[]> {
-  const rows = await postgres.query<{ request_id: string }>(
-    'drill_withdrawn',
-    `SELECT request_id FROM certificates
-     WHERE kind = 'supersession' AND convert_from(file, 'UTF8') LIKE '%"survivor-found"%'`,
-    [],
-  )
-  return rows.map((row) => row.request_id)
-}
-
-/** Requests whose officer was told that an ending is accepted, and which have ended otherwise. */
-async function findBrokenWords(times: readonly RequestTimes[]): Promise<string[]> {
-  const broken: string[] = []
-  for (const one of times) {
-    const given = answers.get(one.requestId)
-    const outcome = await given?.outcome
-    const isEnding = given?.answer === 'cancel' || given?.answer === 'refuse'
-    if (outcome === 'failed' || (outcome === 'accepted' && isEnding && endOf(one) !== 'by an officer'))
-      broken.push(`${given?.answer} of ${one.requestId}: ${outcome}, and the request is ${one.state}`)
-  }
-  return broken
-}
-
 try {
   await withPrivacyOffice(stage.drill.config, async (office) => {
     const watch = watchCertificates(stage, personOf, say)
@@ -176,27 +144,29 @@ try {
     if (kills >= ROUND) struck += await strikeMissed(erase)
     say('no more kills; the sagas go on')
     const deadline = Date.now() + Number(values.settle) * 1_000
+    const endOfOne = ({ requestId, state }: RequestTimes) => endOf(state, answers.get(requestId)?.answer)
     let times = await readRequestTimes(office, requestIds)
-    while (times.some((one) => !endOf(one)) && Date.now() < deadline) {
+    while (times.some((one) => !endOfOne(one)) && Date.now() < deadline) {
       await sleep(1_000)
       times = await readRequestTimes(office, requestIds)
     }
     isOver = true
     await watch.stop()
-    const broken = await findBrokenWords(times)
+    const broken = await findBrokenWords(times, answers)
     for (const line of broken) say(`an officer's word did not hold: ${line}`)
-    const isVisible = (one: RequestTimes) => endOf(one) ?? ['certified', 'stuck', 'held'].includes(one.state)
+    const isVisible = (one: RequestTimes) =>
+      endOfOne(one) ?? ['certified', 'stuck', 'held'].includes(one.state)
     const lost = times.filter((one) => !isVisible(one)).map(({ state }) => state)
     if (lost.length > 0) say(`neither complete nor visibly blocked: ${lost.join(', ')}`)
-    const withdrawn = await findWithdrawn(stage)
+    const withdrawn = await findWithdrawn(stage.postgres)
     for (const requestId of withdrawn) say(`withdrawn for a survivor: a certificate of ${requestId}`)
     const missed = [...boundaries.drawn].filter((point) => !boundaries.struck.has(point))
     for (const point of missed) say(`never struck: ${point}`)
     const count = (isMeant: (one: RequestTimes) => boolean) => times.filter(isMeant).length
     const report = {
       ...{ kills: struck, seed, boundaries: boundaries.struck.size, sagas: requestIds.length },
-      complete: count((one) => endOf(one) !== undefined),
-      endedByOfficers: count((one) => endOf(one) === 'by an officer'),
+      complete: count((one) => endOfOne(one) !== undefined),
+      endedByOfficers: count((one) => endOfOne(one) === 'by an officer'),
       certified: count(({ certifiedAt }) => certifiedAt !== undefined),
       blocked: count(({ state }) => state === 'stuck'),
       certificatesChecked: watch.seen(),

@@ -1,0 +1,45 @@
+import type { Postgres } from '../../postgres/client.ts'
+import type { RequestTimes } from '../erasure/erase-people.ts'
+import type { Answer, AnswerOutcome } from './answer-request.ts'
+
+/** What an officer said to a request, and whether it can be relied on. */
+export interface GivenAnswer {
+  answer: Answer
+  outcome: Promise<AnswerOutcome | 'failed'>
+}
+
+/** How a request has ended well: closed, or as its own officer asked. Undefined while it goes on, and for any other end. */
+export function endOf(state: string, answer: Answer | undefined): 'closed' | 'by an officer' | undefined {
+  if (state === 'closed') return 'closed'
+  const isAsked =
+    (answer === 'cancel' && state === 'cancelled') || (answer === 'refuse' && state === 'refused')
+  return isAsked ? 'by an officer' : undefined
+}
+
+/** Requests whose officer was told that an ending is accepted and which have ended otherwise, or whom nothing could be told. */
+export async function findBrokenWords(
+  times: readonly RequestTimes[],
+  answers: ReadonlyMap<string, GivenAnswer>,
+): Promise<string[]> {
+  const broken: string[] = []
+  for (const { requestId, state } of times) {
+    const given = answers.get(requestId)
+    if (!given) continue
+    const outcome = await given.outcome
+    const isOverruled =
+      outcome === 'accepted' && given.answer !== 'hold' && endOf(state, given.answer) !== 'by an officer'
+    if (outcome === 'failed' || isOverruled) broken.push(`${given.answer} ${outcome}, ${requestId} ${state}`)
+  }
+  return broken
+}
+
+/** Requests of which a certificate was withdrawn because something was found after it; those of ended holds are withdrawn for them. */
+export async function findWithdrawn(postgres: Postgres): Promise<string[]> {
+  const rows = await postgres.query<{ request_id: string }>(
+    'drill_withdrawn',
+    `SELECT request_id FROM certificates
+     WHERE kind = 'supersession' AND convert_from(file, 'UTF8') LIKE '%"survivor-found"%'`,
+    [],
+  )
+  return rows.map((row) => row.request_id)
+}
