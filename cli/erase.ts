@@ -107,10 +107,11 @@ function defineAnswers(erase: Command): void {
   answer('refuse', 'refuse a request by an article of law, signed and logged')
     .requiredOption('--article <article>', 'as in "GDPR Art. 12(6)"')
     .requiredOption('--reason <reason>', `what the refusal says: ${Object.keys(REFUSAL_REASONS).join(', ')}`)
-    .action((request: string, { article, reason }: { article: string; reason: RefusalReason }) =>
+    .action((request: string, { article, reason }: { article: string; reason: string }) =>
       act('refuse', request, async ({ actions }, requestId) => {
-        requireFaultless(faultOfRefusal({ article, reason }))
-        await actions.refuse(requestId, { article, reason })
+        const refusal = { article, reason: reason as RefusalReason }
+        requireFaultless(faultOfRefusal(refusal))
+        await actions.refuse(requestId, refusal)
         return 'refused: the signed refusal comes with `ebb erase status --out`'
       }),
     )
@@ -220,11 +221,15 @@ async function readAudited<Result>(name: string, read: () => Result): Promise<Re
   try {
     return read()
   } catch (refusal) {
-    const { config } = await readPlatformConfig()
-    const { auditRefusal } = await import('./privacy-office.ts')
-    await auditRefusal(config, `erase ${name}`, refusal)
+    await writeDown(name, refusal).catch(() => undefined)
     throw refusal
   }
+}
+
+async function writeDown(name: string, refusal: unknown): Promise<void> {
+  const { config } = await readPlatformConfig()
+  const { auditRefusal } = await import('./privacy-office.ts')
+  await auditRefusal(config, `erase ${name}`, refusal)
 }
 
 function readDate(text: string): number {

@@ -22,12 +22,12 @@ export interface PrivacyOffice {
   ): Promise<Result>
 }
 
-/** Writes down what was refused before anything was asked of an engine. Postgres is all it needs; where that is away, nothing is written. */
+/** Writes down what was refused before anything was asked of an engine. Postgres is all it needs. @throws EbbError where that is away */
 export async function auditRefusal(config: Config, action: string, refusal: unknown): Promise<void> {
   const postgres = createPostgres(config.postgres.url, { connections: 1 })
   const refuse = () => Promise.reject(refusal)
   try {
-    await audited(createAuditLog(postgres), { actor: cliActor(), action }, refuse).catch(() => undefined)
+    await audited(createAuditLog(postgres), { actor: cliActor(), action }, refuse)
   } finally {
     await postgres.close()
   }

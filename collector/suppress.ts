@@ -4,7 +4,7 @@ import type { SubjectState } from '../kafka/subject-states.ts'
 export interface Sifted {
   /** Who goes on, with the events and links that may. The very array that came in where nobody is suppressed. */
   persons: readonly Person[]
-  /** Handles of those of whom nothing goes on, and of those that a refused link names. */
+  /** Handles of those of whom nothing goes on, and of those that a refused link names; and for each such link one that stands for it. */
   suppressed: readonly Buffer[]
   /** Other ids of suppressed people, as links of before their cutoff say: suppressed from now on, too. */
   concluded: readonly { handle: Buffer; state: Cutoff }[]
@@ -44,6 +44,7 @@ export function sift(persons: readonly Person[], rules: SiftRules): Sifted {
     for (const link of person.links) {
       if (kept?.links.includes(link)) continue
       for (const end of [link.from, link.to]) if (stateOf(end)) suppressed.push(end)
+      suppressed.push(pairOf(link))
     }
     if (kept) left.push(kept)
     else suppressed.push(person.handle)
@@ -88,6 +89,11 @@ function keep(person: Person, stateOf: StateOf): Person | undefined {
   if (events.length === 0) return undefined
   const links = person.links.filter((link) => endsOf(link).every((end) => mayLink(link, stateOf(end))))
   return { ...person, events, links }
+}
+
+/** 32 bytes that stand for a link: a new one costs a commit, so that one which is refused must be as slow the first time. */
+function pairOf({ from, to }: Link): Buffer {
+  return Buffer.from(from.map((byte, at) => byte ^ to[at]!))
 }
 
 const endsOf = ({ from, to, sameId }: Link) => (sameId ? [from, to, sameId] : [from, to])

@@ -128,7 +128,9 @@ async function strikeMissed(erase: Erase): Promise<number> {
   let struck = 0
   for (const { victim, point } of SAGA_POINTS) {
     if (!boundaries.drawn.has(point) || boundaries.struck.has(point)) continue
-    if (await strike(0, { kind: 'point', victim, point, nth: 1, inMidst: true }, erase)) struck++
+    // Numbered after all that are drawn.
+    if (await strike(first + attempts, { kind: 'point', victim, point, nth: 1, inMidst: true }, erase))
+      struck++
   }
   return struck
 }
@@ -141,7 +143,7 @@ try {
     for (let n = first; struck < kills && n < first + attempts; n++) {
       if (await strike(n, drawSagaFault(n, random), erase)) struck++
     }
-    if (kills >= ROUND) struck += await strikeMissed(erase)
+    const more = kills >= ROUND ? await strikeMissed(erase) : 0
     say('no more kills; the sagas go on')
     const deadline = Date.now() + Number(values.settle) * 1_000
     const endOfOne = ({ requestId, state }: RequestTimes) => endOf(state, answers.get(requestId)?.answer)
@@ -164,7 +166,7 @@ try {
     for (const point of missed) say(`never struck: ${point}`)
     const count = (isMeant: (one: RequestTimes) => boolean) => times.filter(isMeant).length
     const report = {
-      ...{ kills: struck, seed, boundaries: boundaries.struck.size, sagas: requestIds.length },
+      ...{ kills: struck + more, seed, boundaries: boundaries.struck.size, sagas: requestIds.length },
       complete: count((one) => endOfOne(one) !== undefined),
       endedByOfficers: count((one) => endOfOne(one) === 'by an officer'),
       certified: count(({ certifiedAt }) => certifiedAt !== undefined),
@@ -176,7 +178,7 @@ try {
     failed =
       report.prematureCertificates > 0 ||
       report.complete + report.blocked < report.sagas ||
-      report.certificatesChecked < report.certified ||
+      report.certificatesChecked < report.certified + count(({ state }) => state === 'closed') ||
       broken.length > 0 ||
       struck < kills ||
       (kills >= ROUND && missed.length > 0)

@@ -1,4 +1,4 @@
-/** Says lines for people, each with the seconds since the first call. */
+/** Says lines for people, each with the seconds since this was called. */
 export function createSay(): (line: string) => void {
   const startedAt = Date.now()
   return (line) => {

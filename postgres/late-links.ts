@@ -10,10 +10,7 @@ export interface LateLink {
 }
 
 /** Keeps ids for a further erasure; on disk when it resolves. Repeats change nothing but a later moment. */
-export async function noteLateLinks(
-  postgres: Pick<Postgres, 'query'>,
-  links: readonly LateLink[],
-): Promise<void> {
+export async function noteLateLinks(postgres: Postgres, links: readonly LateLink[]): Promise<void> {
   const ordered = [...links].sort((a, b) => a.handle.compare(b.handle))
   await postgres.query(
     'note_late_links',

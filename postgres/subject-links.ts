@@ -2,7 +2,6 @@ import { EbbError } from '../runtime/errors.ts'
 import { batchMisses } from './batch-misses.ts'
 import { holdOffBlocks } from './block-lock.ts'
 import type { TransactingPostgres } from './client.ts'
-import { noteLateLinks } from './late-links.ts'
 import { createRecentMap } from './recent-map.ts'
 
 /** A link that a person asserted (login, alias); both handles have their row in `subjects`. */
@@ -101,31 +100,4 @@ async function insertUnblocked(
       items.map((item) => item.link.sameId ?? null),
     ],
   )
-  const aliases = items.filter(({ link }) => link.sameId)
-  if (aliases.length > 0) await noteSameIds(within, aliases)
-}
-
-/**
- * An id whose other handle is blocked is the person's who is being erased. It may have become a subject just now, before its link
- * was refused, and the erasure does not know of it: it gets one of its own.
- */
-async function noteSameIds(
-  within: Pick<TransactingPostgres, 'query'>,
-  aliases: { link: SubjectLink; app: string }[],
-): Promise<void> {
-  const blocked = await within.query<{ handle: Buffer; app: string }>(
-    'blocked_same_ids',
-    `SELECT DISTINCT alias.handle, alias.app FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS alias (app, handle, same_id)
-     JOIN subjects s ON s.handle = alias.same_id JOIN subject_blocks b ON b.subject_id = s.subject_id`,
-    [
-      aliases.map(({ app }) => app),
-      aliases.map(({ link }) => link.from),
-      aliases.map(({ link }) => link.sameId),
-    ],
-  )
-  if (blocked.length > 0)
-    await noteLateLinks(
-      within,
-      blocked.map((one) => ({ ...one, at: Date.now() })),
-    )
 }

@@ -1,4 +1,4 @@
-/** Runs `work` over all items, `lanes` at a time. @returns results in order. The first failure ends it; what is under way goes on. */
+/** Runs `work` over all items, `lanes` at a time. @returns results in order. After a failure nothing more is begun; what is under way goes on. */
 export async function inLanes<In, Out>(
   items: readonly In[],
   lanes: number,
@@ -7,7 +7,14 @@ export async function inLanes<In, Out>(
   const results: Out[] = new Array(items.length)
   let next = 0
   const lane = async () => {
-    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at]!)
+    for (let at = next++; at < items.length; at = next++) {
+      try {
+        results[at] = await work(items[at]!)
+      } catch (error) {
+        next = items.length
+        throw error
+      }
+    }
   }
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane))
   return results

@@ -6,8 +6,11 @@ import { EbbError } from '../../runtime/errors.ts'
 /** What an officer says to a request, so that its saga takes steps which no other takes. */
 export type Answer = 'cancel' | 'refuse' | 'hold'
 
-/** `accepted` can be relied on. `late`: the saga had gone past it, or an attempt before was taken unheard. */
-export type AnswerOutcome = 'accepted' | 'late' | 'unsaid'
+/**
+ * `accepted` can be relied on; `ignored` was accepted, and the saga went on without it. `late`: the saga had gone past it, or an
+ * attempt before was taken unheard. `unsaid`: whoever takes it stayed away to the end.
+ */
+export type AnswerOutcome = 'accepted' | 'ignored' | 'late' | 'unsaid'
 
 const PAUSE_MS = 500
 /** A hold whose officer loses sight of it ends by itself then. */
@@ -43,9 +46,10 @@ export async function answerRequest(
     return await persist(() => actions.refuse(requestId, refusal))
   }
   const hold = { fields: ['name'], article: 'GDPR Art. 17(3)(e)', placedBy: 'drill' }
+  const untilMs = Date.now() + HOLD_MS
   let holdId = ''
   const outcome = await persist(async () => {
-    holdId = await actions.placeHold(requestId, { ...hold, untilMs: Date.now() + HOLD_MS })
+    holdId = await actions.placeHold(requestId, { ...hold, untilMs })
   })
   if (outcome !== 'accepted') return outcome
   let state = 'received'
@@ -55,5 +59,5 @@ export async function answerRequest(
   for (; !isOver() && !['held', 'certified', 'closed'].includes(state); await sleep(PAUSE_MS))
     await persist(look)
   if (state === 'held') await persist(() => actions.releaseHold(requestId, holdId))
-  return outcome
+  return state === 'held' || Date.now() > untilMs ? outcome : 'ignored'
 }

@@ -25,6 +25,7 @@ test.each<[Answer, AnswerOutcome | 'failed', string, number]>([
   ['cancel', 'late', 'cancelled', 0],
   ['hold', 'accepted', 'closed', 0],
   ['hold', 'failed', 'closed', 1],
+  ['hold', 'ignored', 'closed', 1],
 ])('a %s that is %s, and a request that is %s: %i broken words', async (answer, outcome, state, broken) => {
   const times = { requestId: 'r', state } as RequestTimes
   const answers = new Map([['r', { answer, outcome: Promise.resolve(outcome) }]])

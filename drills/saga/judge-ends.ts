@@ -28,7 +28,8 @@ export async function findBrokenWords(
     const outcome = await given.outcome
     const isOverruled =
       outcome === 'accepted' && given.answer !== 'hold' && endOf(state, given.answer) !== 'by an officer'
-    if (outcome === 'failed' || isOverruled) broken.push(`${given.answer} ${outcome}, ${requestId} ${state}`)
+    if (outcome === 'failed' || outcome === 'ignored' || isOverruled)
+      broken.push(`${given.answer} ${outcome}, ${requestId} ${state}`)
   }
   return broken
 }

@@ -20,16 +20,13 @@ export function createSend(collectorUrl: string, writeKey: string): Send {
   }
 }
 
-/**
- * Asks for the erasure of a graph's start, and sends links around that moment.
- * @returns undefined where the saga went on before all were answered: what was refused by then cannot be told any more
- */
+/** Asks for the erasure of a graph's start, and sends links around that moment. */
 export async function eraseWhileLinking(
   office: PrivacyOffice,
   send: Send,
   app: string,
   graph: Graph,
-): Promise<Trial | undefined> {
+): Promise<Trial> {
   const firstMs = Math.min(0, ...graph.during.map(({ afterMs }) => afterMs))
   const askAt = Date.now() - firstMs
   const sending = Promise.all(
@@ -50,9 +47,11 @@ export async function eraseWhileLinking(
   const { requestId } = await office.actions.submit(wish, 'cli:drill')
   const during = await sending
   const { blockedAt } = await untilBlocked(office, requestId)
-  const stored = await readLinks(office, app, graph)
+  const links = await readLinks(office, app, graph)
   const { state } = await readRequest(office.postgres, requestId)
-  return state === 'blocked' ? { graph, askedAt, blockedAt: blockedAt!.getTime(), during, stored } : undefined
+  // Once it erases, links that are missing are no longer those that were refused.
+  const stored = state === 'blocked' ? links : undefined
+  return { graph, askedAt, blockedAt: blockedAt!.getTime(), during, stored }
 }
 
 async function untilBlocked(office: PrivacyOffice, requestId: string): Promise<PrivacyRequest> {

@@ -47,6 +47,14 @@ test('a link to somebody blocked, sent after the block and taken, is a fault and
   expect(judge(trial([sent(link(tablet, eve), 201)], [link(tablet, eve)])).takenTooLate).toEqual([])
 })
 
+test('where nobody could look in time, what was sent during the erasure decides nothing', () => {
+  const one = { ...trial([sent(link(tablet, ada), 50), sent(link(phone, bob), 300)]), stored: undefined }
+  const { mustGo, mayGo, takenTooLate } = judge(one)
+  expect(marks(mustGo)).toEqual(['ada', 'phone', 'tablet'])
+  expect(marks(mayGo)).toEqual(['ada', 'bob', 'phone', 'tablet'])
+  expect([takenTooLate, countTried(one, judge(one)).refused]).toEqual([[], 0])
+})
+
 test('a link that is answered too late for the request is not taken for one in time', () => {
   expect(marks(judge(trial([sent(link(tablet, ada), 50, 101)])).mustGo)).toEqual(['ada', 'phone'])
 })
@@ -70,7 +78,12 @@ test('a link of two devices is none', () => {
   expect(findLateLink(one, judge(one))).toBeUndefined()
 })
 
-const held = (rows: string[], traces: number, marked = rows.length): Held => ({ rows, marked, traces })
+const held = (rows: string[], traces: number, marked = rows.length): Held => ({
+  rows,
+  marked,
+  traces,
+  unlinked: 0,
+})
 const verdict = { mustGo: new Set([ada]), mayGo: new Set([ada, bob]), takenTooLate: [] }
 test.each<[string, Node, Held, 'left' | 'changed' | undefined]>([
   ['nothing of who must go', ada, held([], 0), undefined],

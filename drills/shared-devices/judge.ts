@@ -14,8 +14,8 @@ export interface Trial {
   /** When the vault took no more links of the person. */
   blockedAt: number
   during: SentLink[]
-  /** Those that the vault held when all were answered and nothing was erased yet. */
-  stored: Link[]
+  /** Those that the vault held when all were answered and nothing was erased yet; undefined where the saga was quicker than that. */
+  stored: Link[] | undefined
 }
 
 export interface Verdict {
@@ -36,6 +36,10 @@ const isSame = (one: Link) => (other: Link) => one.from === other.from && one.to
 export function judge({ graph, askedAt, blockedAt, during, stored }: Trial): Verdict {
   const sent = (isMeant: (one: SentLink) => boolean) => during.filter(isMeant).map(({ link }) => link)
   const inTime = [...graph.links, ...sent(({ answeredAt }) => answeredAt < askedAt)]
+  if (!stored) {
+    const mayGo = reach([graph.start], [...inTime, ...sent(() => true)])
+    return { mustGo: reach([graph.start], inTime), mayGo, takenTooLate: [] }
+  }
   const beforeBlock = [...inTime, ...sent(({ sentAt }) => sentAt <= blockedAt)]
   const isOfBefore = (link: Link) => beforeBlock.some(isSame(link))
   const mustGo = reach([graph.start], [...inTime, ...stored.filter(isOfBefore)])
@@ -82,7 +86,7 @@ export function countTried(trial: Trial, { mustGo }: Verdict): { taken: number; 
     ({ link, sentAt }) =>
       sentAt > trial.blockedAt &&
       (mustGo.has(link.from) || mustGo.has(link.to)) &&
-      !trial.stored.some(isSame(link)),
+      trial.stored?.some(isSame(link)) === false,
   )
   return { taken: mustGo.size - before.size, refused: refused.length }
 }
@@ -93,8 +97,10 @@ export interface Held {
   rows: readonly string[]
   /** Rows that bear its mark, under whatever token. */
   marked: number
-  /** Rows of its handles and its subject id in the vault and the keyring. */
+  /** Rows of its handle and its subject id in the vault and the keyring, and links of its other handle. */
   traces: number
+  /** Rows of its other handle that nothing is linked to: born in the second in which a collector had not heard of the block (ADR 0009). */
+  unlinked: number
 }
 
 /**

@@ -12,19 +12,21 @@ export interface NodeIds {
   token: string
 }
 
-/**
- * Nodes by their handles in hexadecimal. An alias names a former id as a user's and as a device's, so that a user's id has
- * two of them.
- */
-export function indexByHandle(lookupKey: Buffer, nodes: readonly Node[]): Map<string, Node> {
-  return new Map(
-    nodes.flatMap((node) =>
-      (node.kind === 'user' ? (['user', 'anonymous'] as const) : (['anonymous'] as const)).map(
-        (kind) => [handleOf(lookupKey, kind, node.id).toString('hex'), node] as const,
-      ),
-    ),
+const hexHandle = (lookupKey: Buffer, node: Node, kind: 'user' | 'anonymous') =>
+  handleOf(lookupKey, kind, node.id).toString('hex')
+const kindOf = ({ kind }: Node) => (kind === 'user' ? 'user' : 'anonymous')
+
+/** Nodes by their handles in hexadecimal. */
+export const indexByHandle = (lookupKey: Buffer, nodes: readonly Node[]): Map<string, Node> =>
+  new Map(nodes.map((node) => [hexHandle(lookupKey, node, kindOf(node)), node]))
+
+/** Users by the handle that an alias gives to a former id as well, since it might have been a device's. */
+const indexByOtherHandle = (lookupKey: Buffer, nodes: readonly Node[]): Map<string, Node> =>
+  new Map(
+    nodes
+      .filter(({ kind }) => kind === 'user')
+      .map((node) => [hexHandle(lookupKey, node, 'anonymous'), node]),
   )
-}
 
 /** @throws Error for a node that has no subject: nothing was stored of it */
 export async function readNodeIds(
@@ -42,8 +44,7 @@ export async function readNodeIds(
   const secrets = await keyring.readSecrets([...subjectIds.values()])
   return new Map(
     nodes.map((node) => {
-      const handle = handleOf(lookupKey, node.kind === 'user' ? 'user' : 'anonymous', node.id)
-      const subjectId = subjectIds.get(handle.toString('hex'))
+      const subjectId = subjectIds.get(hexHandle(lookupKey, node, kindOf(node)))
       const secret = subjectId && secrets.get(subjectId)
       if (!secret) throw new Error(`nothing is known of ${node.mark}`)
       return [node, { subjectId, token: deriveSubjectKeys(secret).token.toString('hex').toUpperCase() }]
@@ -74,25 +75,33 @@ export async function readHeld(
       `SELECT product, count() FROM events_raw WHERE app = {app:String} AND product != '' GROUP BY product`,
     ),
   )
-  const traces = new Map<Node, number>()
-  const count = (node: Node | undefined) => node && traces.set(node, (traces.get(node) ?? 0) + 1)
-
-  const byHandle = indexByHandle(await keyring.appLookupKey(app), [...ids.keys()])
-  const bySubject = new Map([...ids].map(([node, { subjectId }]) => [subjectId, node]))
-  const subjects = await postgres.query<{ handle: string }>(
+  const [traces, unlinked] = [new Map<Node, number>(), new Map<Node, number>()]
+  const count = (counts: Map<Node, number>, node: Node | undefined) => {
+    if (node) counts.set(node, (counts.get(node) ?? 0) + 1)
+  }
+  const lookupKey = await keyring.appLookupKey(app)
+  const byHandle = indexByHandle(lookupKey, [...ids.keys()])
+  const byOtherHandle = indexByOtherHandle(lookupKey, [...ids.keys()])
+  const subjects = await postgres.query<{ handle: string; linked: boolean }>(
     'drill_handles',
-    `SELECT encode(handle, 'hex') AS handle FROM subjects`,
+    `SELECT encode(handle, 'hex') AS handle, subject_id IN (
+       SELECT from_subject FROM subject_links UNION ALL SELECT to_subject FROM subject_links
+     ) AS linked FROM subjects`,
     [],
   )
-  for (const { handle } of subjects) count(byHandle.get(handle))
+  for (const { handle, linked } of subjects) {
+    count(traces, byHandle.get(handle))
+    count(linked ? traces : unlinked, byOtherHandle.get(handle))
+  }
+  const bySubject = new Map([...ids].map(([node, { subjectId }]) => [subjectId, node]))
   const ends = await postgres.query<{ subject_id: string }>(
     'drill_link_ends',
     'SELECT from_subject AS subject_id FROM subject_links UNION ALL SELECT to_subject FROM subject_links',
     [],
   )
-  for (const { subject_id } of ends) count(bySubject.get(subject_id))
+  for (const { subject_id } of ends) count(traces, bySubject.get(subject_id))
   for (const subjectId of (await keyring.readSecrets([...bySubject.keys()])).keys())
-    count(bySubject.get(subjectId))
+    count(traces, bySubject.get(subjectId))
   return new Map(
     [...ids].map(([node, { token }]) => [
       node,
@@ -100,6 +109,7 @@ export async function readHeld(
         rows: rows.get(token) ?? [],
         marked: Number(marked.get(node.mark) ?? 0),
         traces: traces.get(node) ?? 0,
+        unlinked: unlinked.get(node) ?? 0,
       },
     ]),
   )
