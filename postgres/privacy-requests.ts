@@ -15,6 +15,7 @@ export {
 export {
   contactsOf,
   handlesOf,
+  LATE_LINK,
   type SubmitDeps,
   type Submitted,
   submitErasure,

@@ -107,6 +107,9 @@ async function insertRequest(within: Pick<Postgres, 'query'>, row: NewRow): Prom
   )
 }
 
+/** Who asked for such a request: nobody's name, since tokens' names and users' have a prefix. */
+export const LATE_LINK = 'late-link'
+
 /**
  * A request by handle alone, for an id that a late link gave to an erased person. Nobody asked for it, so no identifier is
  * known: its commitment is over the handle.
@@ -130,7 +133,7 @@ export async function submitHandle(
     requestId,
     app,
     proof: 'account-session',
-    requestedBy: 'late-link',
+    requestedBy: LATE_LINK,
     blinds: blindsOf(lookupKey, [handle]),
     receivedMs: deps.now(),
     graceMs: 0,

@@ -5,7 +5,7 @@ import { parseTrustedKeys } from '../../certificates/trusted-keys.ts'
 import { verifyCertificate } from '../../certificates/verify-certificate.ts'
 import { archiveFiles } from '../../clickhouse/archive-files.ts'
 import { putTokens } from '../../clickhouse/erase-tokens.ts'
-import { contactsOf, readSealed, writeSealed } from '../../postgres/privacy-requests.ts'
+import { contactsOf, readSealed, submitHandle, writeSealed } from '../../postgres/privacy-requests.ts'
 import { getObject } from '../../s3/get-object.ts'
 import { purgePrefix } from '../../s3/purge.ts'
 import { putObject } from '../../s3/put-object.ts'
@@ -43,6 +43,15 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const command = (query: string) =>
   world.clickhouse.command({ query, clickhouse_settings: { mutations_sync: '2' } })
 const about = ({ requestId }: ErasedPerson) => ({ requestId })
+
+test('the verifier sees by itself who is meant by a late link, whose request knows a handle and no id', async () => {
+  const who = await world.person()
+  const { handles } = await readSealed(world.edge.deps, who.requestId)
+  const deps = { keyring: world.edge.keyring, privacy: { graceMs: 0, dueMs: 60_000 }, now: Date.now }
+  const handle = Buffer.from(handles.at(-1)!, 'hex')
+  const requestId = await submitHandle(world.postgres, deps, { app: 'shop', handle })
+  expect(await world.observe({ requestId })).toBe(who.subjectIds.length)
+})
 
 describe('an honest eraser', () => {
   test('gets a certificate that verifies offline, and the second when the copies are gone', async () => {

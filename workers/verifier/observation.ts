@@ -1,5 +1,5 @@
 import type { Postgres } from '../../postgres/client.ts'
-import { idBytes, observedContext } from '../../postgres/privacy-requests.ts'
+import { idBytes, LATE_LINK, observedContext } from '../../postgres/privacy-requests.ts'
 import { seal, unseal } from '../../postgres/seal.ts'
 import { EbbError } from '../../runtime/errors.ts'
 import type { SealedErasure } from '../../schemas/erasure.ts'
@@ -41,6 +41,8 @@ export interface OpenRequest {
   }
   sealed: SealedErasure
   observed: Observation | undefined
+  /** Nobody asked for it, a late link brought it up: what stands for its identifier is a handle (hex), the id itself is not known. */
+  namesHandle: boolean
   /** The request key. */
   key: Buffer
 }
@@ -51,6 +53,7 @@ interface Row {
   received_at: Date
   due_at: Date
   blocked_at: Date | null
+  requested_by: string
   certified: boolean
   progress: OpenRequest['progress']
   sealed: Buffer
@@ -64,7 +67,7 @@ export async function readOpenRequests(
 ): Promise<Map<string, OpenRequest>> {
   const rows = await deps.postgres.query<Row>(
     'verifier_requests',
-    `SELECT request_id, app, received_at, due_at, blocked_at, progress, sealed, observed,
+    `SELECT request_id, app, received_at, due_at, blocked_at, requested_by, progress, sealed, observed,
        EXISTS (SELECT FROM certificates c WHERE c.request_id = r.request_id AND c.kind = 'certificate') AS certified
      FROM privacy_requests r WHERE request_id = ANY($1::uuid[]) AND sealed IS NOT NULL`,
     [requestIds],
@@ -102,6 +105,7 @@ function openRequest(row: Row, { secret }: FoundSecret): OpenRequest {
     observed: row.observed
       ? (JSON.parse(unseal(secret, row.observed, observedContext(row.request_id)).toString()) as Observation)
       : undefined,
+    namesHandle: row.requested_by === LATE_LINK,
     key: secret,
   }
 }

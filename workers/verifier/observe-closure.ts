@@ -23,7 +23,7 @@ export async function observeClosure(
   const lookupKey = await deps.keyring.lookupKey(request.app)
   if (!lookupKey) throw new EbbError('app_unknown', 'the app has no look-up key')
   const { identifiers } = request.sealed
-  const own = handlesOf(lookupKey, identifiers)
+  const own = request.namesHandle ? identifiers.map(({ value }) => value) : handlesOf(lookupKey, identifiers)
   const before = request.observed
   const known = before?.subjects.map((one) => one.subjectId) ?? []
   // Who gives an address after the block is somebody else, whom nothing could keep from giving it.
