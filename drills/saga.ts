@@ -17,7 +17,7 @@ import {
   WORKERS,
 } from './saga/draw-saga-fault.ts'
 import { endOf, findBrokenWords, findWithdrawn, type GivenAnswer } from './saga/judge-ends.ts'
-import { watchCertificates } from './saga/watch-certificates.ts'
+import { type CertificateWatch, watchCertificates } from './saga/watch-certificates.ts'
 import { createSay } from './say.ts'
 
 /**
@@ -78,14 +78,19 @@ let isOver = false
 let failed = true
 
 /** One more erasure, so that the next boundary is reached: there is a person for each. Tried until the engines that it needs are there. */
-async function eraseNext(office: PrivacyOffice, { people }: DrillStage, answer?: Answer): Promise<void> {
+async function eraseNext(
+  office: PrivacyOffice,
+  { people }: DrillStage,
+  watch: CertificateWatch,
+  answer?: Answer,
+): Promise<void> {
   const person = people[requestIds.length]!
   for (let tries = 0; ; tries++) {
     try {
       const [requestId] = await submitErasures(office, APP, [person])
       requestIds.push(requestId!)
       personOf.set(requestId!, person.index)
-      if (answer) giveAnswer(office, requestId!, answer)
+      if (answer) giveAnswer(office, requestId!, answer, watch)
       return
     } catch (error) {
       if (tries === 60) throw error
@@ -95,8 +100,14 @@ async function eraseNext(office: PrivacyOffice, { people }: DrillStage, answer?:
 }
 
 /** It is not waited for: the worker that would take it may stand still. */
-function giveAnswer(office: PrivacyOffice, requestId: string, answer: Answer): void {
-  const outcome = answerRequest(office, { requestId, answer, isOver: () => isOver }).catch((error) => {
+function giveAnswer(
+  office: PrivacyOffice,
+  requestId: string,
+  answer: Answer,
+  { hasSearched }: CertificateWatch,
+): void {
+  const times = { mayRelease: () => hasSearched(requestId), isOver: () => isOver }
+  const outcome = answerRequest(office, { requestId, answer, ...times }).catch((error) => {
     say(`an officer's ${answer} failed: ${error}`)
     return 'failed' as const
   })
@@ -138,7 +149,7 @@ async function strikeMissed(erase: Erase): Promise<number> {
 try {
   await withPrivacyOffice(stage.drill.config, async (office) => {
     const watch = watchCertificates(stage, personOf, say)
-    const erase: Erase = (answer) => eraseNext(office, stage, answer)
+    const erase: Erase = (answer) => eraseNext(office, stage, watch, answer)
     let struck = 0
     for (let n = first; struck < kills && n < first + attempts; n++) {
       if (await strike(n, drawSagaFault(n, random), erase)) struck++

@@ -20,13 +20,16 @@ const LATE = new Set(['too_late', 'hold_unknown'])
 const AWAY = new Set(['saga_unavailable', 'postgres_unavailable'])
 
 /**
- * Answers a request, again and again while workers and engines are away. @param isOver ends it
+ * Answers a request, again and again while workers and engines are away.
+ * @param mayRelease whether a hold may end by now
+ * @param isOver ends it
  * @throws EbbError of any other kind than those that a kill explains
  */
 export async function answerRequest(
   { actions, postgres }: Pick<PrivacyOffice, 'actions' | 'postgres'>,
-  { requestId, answer, isOver }: { requestId: string; answer: Answer; isOver(): boolean },
+  given: { requestId: string; answer: Answer; mayRelease(): boolean; isOver(): boolean },
 ): Promise<AnswerOutcome> {
+  const { requestId, answer, mayRelease, isOver } = given
   const persist = async (act: () => Promise<unknown>): Promise<AnswerOutcome> => {
     for (; !isOver(); await sleep(PAUSE_MS)) {
       try {
@@ -58,6 +61,9 @@ export async function answerRequest(
   }
   for (; !isOver() && !['held', 'certified', 'closed'].includes(state); await sleep(PAUSE_MS))
     await persist(look)
-  if (state === 'held') await persist(() => actions.releaseHold(requestId, holdId))
+  if (state === 'held') {
+    while (!isOver() && !mayRelease()) await sleep(PAUSE_MS)
+    await persist(() => actions.releaseHold(requestId, holdId))
+  }
   return state === 'held' || Date.now() > untilMs ? outcome : 'ignored'
 }

@@ -7,6 +7,7 @@ import { type FileFinding, scanTree } from '../scan/scan-tree.ts'
 
 interface Certificate {
   digest: string
+  requestId: string
   person: number
 }
 
@@ -15,6 +16,8 @@ export interface CertificateWatch {
   seen(): number
   /** Of those, how many were issued while something of the person was still there. */
   premature(): number
+  /** Has it looked for a certificate of this request? A hold that is released before that has the person erased anew, under its eyes. */
+  hasSearched(requestId: string): boolean
   stop(): Promise<void>
 }
 
@@ -36,6 +39,7 @@ export function watchCertificates(
     ),
   ]
   const checked = new Set<string>()
+  const searched = new Set<string>()
   let premature = 0
   let stopping = false
 
@@ -74,10 +78,13 @@ export function watchCertificates(
       .catch(() => [])
     const fresh = rows.flatMap(({ digest, request_id }) => {
       const person = personOf.get(request_id)
-      return checked.has(digest) || person === undefined ? [] : [{ digest, person }]
+      return checked.has(digest) || person === undefined ? [] : [{ digest, requestId: request_id, person }]
     })
     if (fresh.length > 0) await check(fresh)
-    for (const { digest } of fresh) checked.add(digest)
+    for (const { digest, requestId } of fresh) {
+      checked.add(digest)
+      searched.add(requestId)
+    }
   }
   const watching = (async () => {
     while (!stopping) {
@@ -89,6 +96,7 @@ export function watchCertificates(
   return {
     seen: () => checked.size,
     premature: () => premature,
+    hasSearched: (requestId) => searched.has(requestId),
     async stop() {
       stopping = true
       await watching
