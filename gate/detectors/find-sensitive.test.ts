@@ -362,8 +362,12 @@ test('no text of 4,096 characters takes long', () => {
   for (const piece of unit) {
     const text = piece.repeat(Math.ceil(4096 / piece.length)).slice(0, 4096)
     findSensitive(text, 'text')
-    const start = process.cpuUsage()
-    findSensitive(text, 'text')
-    expect(process.cpuUsage(start).user, piece).toBeLessThan(30_000)
+    // The quickest of three: compiling and collecting garbage count as the process's time, too.
+    const tries = [1, 2, 3].map(() => {
+      const start = process.cpuUsage()
+      findSensitive(text, 'text')
+      return process.cpuUsage(start).user
+    })
+    expect(Math.min(...tries), piece).toBeLessThan(30_000)
   }
 })
