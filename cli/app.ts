@@ -1,7 +1,6 @@
 import { createApp, listApps } from '../postgres/apps.ts'
-import { createPostgres, type Postgres } from '../postgres/client.ts'
-import { readPlatformConfig } from '../services/platform-config.ts'
 import type { DefineVerb } from './verb.ts'
+import { withPostgres } from './with-postgres.ts'
 
 /** `ebb app create|list`: who may send events. */
 export const define: DefineVerb = (app) => {
@@ -38,14 +37,4 @@ export const define: DefineVerb = (app) => {
       if (options.json) process.stdout.write(`${JSON.stringify(apps)}\n`)
       else for (const one of apps) process.stdout.write(`${one.app}\t${JSON.stringify(one.rules)}\n`)
     })
-}
-
-async function withPostgres<Result>(act: (postgres: Postgres) => Promise<Result>): Promise<Result> {
-  const { config } = await readPlatformConfig()
-  const postgres = createPostgres(config.postgres.url, { connections: 1 })
-  try {
-    return await act(postgres)
-  } finally {
-    await postgres.close()
-  }
 }

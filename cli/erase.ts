@@ -227,9 +227,11 @@ async function readAudited<Result>(name: string, read: () => Result): Promise<Re
 }
 
 async function writeDown(name: string, refusal: unknown): Promise<void> {
-  const { config } = await readPlatformConfig()
-  const { auditRefusal } = await import('./privacy-office.ts')
-  await auditRefusal(config, `erase ${name}`, refusal)
+  const { withPostgres } = await import('./with-postgres.ts')
+  const { createAuditLog } = await import('../postgres/audit-log.ts')
+  const { audited, cliActor } = await import('../gateway/officer-actions.ts')
+  const entry = { actor: cliActor(), action: `erase ${name}` }
+  await withPostgres((postgres) => audited(createAuditLog(postgres), entry, () => Promise.reject(refusal)))
 }
 
 function readDate(text: string): number {

@@ -22,17 +22,6 @@ export interface PrivacyOffice {
   ): Promise<Result>
 }
 
-/** Writes down what was refused before anything was asked of an engine. Postgres is all it needs. @throws EbbError where that is away */
-export async function auditRefusal(config: Config, action: string, refusal: unknown): Promise<void> {
-  const postgres = createPostgres(config.postgres.url, { connections: 1 })
-  const refuse = () => Promise.reject(refusal)
-  try {
-    await audited(createAuditLog(postgres), { actor: cliActor(), action }, refuse)
-  } finally {
-    await postgres.close()
-  }
-}
-
 /** @throws EbbError as the engines' clients, when one is away */
 export async function withPrivacyOffice<Result>(
   config: Config,

@@ -7,11 +7,10 @@ import {
   revokeApiToken,
 } from '../postgres/api-tokens.ts'
 import { createAuditLog } from '../postgres/audit-log.ts'
-import { createPostgres, type TransactingPostgres } from '../postgres/client.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { Role } from '../schemas/privacy-api.ts'
-import { readPlatformConfig } from '../services/platform-config.ts'
 import type { DefineVerb } from './verb.ts'
+import { withPostgres } from './with-postgres.ts'
 
 interface CreateOptions {
   role: string
@@ -114,16 +113,4 @@ export function describeToken(token: ApiToken, now: number): string {
         ? `until ${expiresAt.toISOString()}`
         : 'no end'
   return [token.tokenId, token.role, state, token.apps?.join(',') ?? 'all apps', token.name].join('\t')
-}
-
-async function withPostgres<Result>(
-  act: (postgres: TransactingPostgres) => Promise<Result>,
-): Promise<Result> {
-  const { config } = await readPlatformConfig()
-  const postgres = createPostgres(config.postgres.url, { connections: 2 })
-  try {
-    return await act(postgres)
-  } finally {
-    await postgres.close()
-  }
 }

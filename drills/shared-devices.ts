@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { Client, Connection } from '@temporalio/client'
+import { Client } from '@temporalio/client'
+import { connectTemporal } from '../cli/connect-temporal.ts'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
 import { createClickHouse } from '../clickhouse/client.ts'
 import { createApp } from '../postgres/apps.ts'
@@ -74,7 +75,7 @@ async function untilCertified(office: PrivacyOffice): Promise<void> {
 /** Waits until late links are taken up; the schedule for it is asked to come round sooner than it would. */
 async function untilFollowedUp({ postgres, config }: PrivacyOffice): Promise<void> {
   const { address, namespace, taskQueue } = config.temporal
-  const connection = await Connection.connect({ address })
+  const connection = await connectTemporal(address)
   try {
     const schedule = new Client({ connection, namespace }).schedule.getHandle(followUpErasuresId(taskQueue))
     for (let tries = 0; tries < 60; tries++) {

@@ -1,6 +1,7 @@
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import { deriveSubjectKeys } from '../../gate/subject-keys.ts'
+import type { Postgres } from '../../postgres/client.ts'
 import { handleOf } from '../erasure/subject-bytes.ts'
 import type { Node } from './graphs.ts'
 import type { Held } from './judge.ts'
@@ -28,6 +29,16 @@ const indexByOtherHandle = (lookupKey: Buffer, nodes: readonly Node[]): Map<stri
       .map((node) => [hexHandle(lookupKey, node, 'anonymous'), node]),
   )
 
+/** Subject ids by handle in hexadecimal. */
+async function readSubjects(postgres: Postgres): Promise<Map<string, string>> {
+  const rows = await postgres.query<{ handle: string; subject_id: string }>(
+    'drill_subject_ids',
+    `SELECT encode(handle, 'hex') AS handle, subject_id FROM subjects`,
+    [],
+  )
+  return new Map(rows.map((row) => [row.handle, row.subject_id]))
+}
+
 /** @throws Error for a node that has no subject: nothing was stored of it */
 export async function readNodeIds(
   { postgres, keyring }: PrivacyOffice,
@@ -35,12 +46,7 @@ export async function readNodeIds(
   nodes: readonly Node[],
 ): Promise<Map<Node, NodeIds>> {
   const lookupKey = await keyring.appLookupKey(app)
-  const subjects = await postgres.query<{ handle: string; subject_id: string }>(
-    'drill_node_subjects',
-    `SELECT encode(handle, 'hex') AS handle, subject_id FROM subjects`,
-    [],
-  )
-  const subjectIds = new Map(subjects.map((row) => [row.handle, row.subject_id]))
+  const subjectIds = await readSubjects(postgres)
   const secrets = await keyring.readSecrets([...subjectIds.values()])
   return new Map(
     nodes.map((node) => {
@@ -82,24 +88,18 @@ export async function readHeld(
   const lookupKey = await keyring.appLookupKey(app)
   const byHandle = indexByHandle(lookupKey, [...ids.keys()])
   const byOtherHandle = indexByOtherHandle(lookupKey, [...ids.keys()])
-  const subjects = await postgres.query<{ handle: string; linked: boolean }>(
-    'drill_handles',
-    `SELECT encode(handle, 'hex') AS handle, subject_id IN (
-       SELECT from_subject FROM subject_links UNION ALL SELECT to_subject FROM subject_links
-     ) AS linked FROM subjects`,
-    [],
-  )
-  for (const { handle, linked } of subjects) {
-    count(traces, byHandle.get(handle))
-    count(linked ? traces : unlinked, byOtherHandle.get(handle))
-  }
   const bySubject = new Map([...ids].map(([node, { subjectId }]) => [subjectId, node]))
   const ends = await postgres.query<{ subject_id: string }>(
     'drill_link_ends',
     'SELECT from_subject AS subject_id FROM subject_links UNION ALL SELECT to_subject FROM subject_links',
     [],
   )
+  const linked = new Set(ends.map((row) => row.subject_id))
   for (const { subject_id } of ends) count(traces, bySubject.get(subject_id))
+  for (const [handle, subjectId] of await readSubjects(postgres)) {
+    count(traces, byHandle.get(handle))
+    count(linked.has(subjectId) ? traces : unlinked, byOtherHandle.get(handle))
+  }
   for (const subjectId of (await keyring.readSecrets([...bySubject.keys()])).keys())
     count(traces, bySubject.get(subjectId))
   return new Map(
