@@ -48,12 +48,9 @@ const keyring = await startWhenReady(logger, 'postgres', async () => {
   await requireDurableCommits(keyringPostgres)
   return openKeyring(keyringPostgres, keyProvider)
 })
-const subjects = createSubjectResolver({
-  postgres,
-  keyring,
-  mayCreateUntil: () => states.endsAt() + CLOCK_SLACK_MS,
-})
-const links = createLinkWriter(postgres)
+const mayCreateUntil = () => states.endsAt() + CLOCK_SLACK_MS
+const subjects = createSubjectResolver({ postgres, keyring, mayCreateUntil })
+const links = createLinkWriter({ postgres, keyring, mayCreateUntil })
 const profiles = createProfileWriter({ postgres, keyring, contactTraits: contactTraits(registry) })
 const quiet = createQuietAnswers(subjects)
 

@@ -57,7 +57,7 @@ export async function storeEvents(
     const isUnchanged = watchStates(states, admitted.persons)
 
     // 5. Each person's keys, durable before the first event under them is produced.
-    const looked = deps.subjects.resolve(handlesOf(persons), rules.app)
+    const looked = deps.subjects.resolve(handlesOfPersons(persons), rules.app)
     const keys = Array.isArray(looked) ? looked : await looked
     const profiled = writeProfiles(deps, persons, keys, rules.app)
     if (profiled !== undefined) await profiled
@@ -126,7 +126,7 @@ function send(deps: StoreDeps, ready: Ready): Promise<void> {
   }
   faultPoint('collector.before-produce')
 
-  // 7. Links to disk and records to every in-sync replica, side by side; the acknowledgement waits for both.
+  // 7. Links, with whom only they name, to disk and records to every in-sync replica, side by side; the acknowledgement waits for both.
   const links = persons.flatMap((person) => person.links)
   const linked = links.length > 0 ? deps.links.write(links, app) : undefined
   const produced =
@@ -169,9 +169,11 @@ function writeProfiles(
   return writes && Promise.all(writes)
 }
 
-/** Handles of the persons in their order, then those that only a link names: both its ends must be in `subjects` first. */
+const handlesOfPersons = (persons: readonly Person[]): Buffer[] => persons.map((person) => person.handle)
+
+/** Handles of the persons, and of whom their links name. */
 function handlesOf(persons: readonly Person[]): Buffer[] {
-  const handles = persons.map((person) => person.handle)
+  const handles = handlesOfPersons(persons)
   for (const person of persons) {
     for (const link of person.links) handles.push(link.from, link.to)
   }

@@ -16,7 +16,13 @@ import {
   SHARE_OF_POINTS,
   WORKERS,
 } from './saga/draw-saga-fault.ts'
-import { endOf, findBrokenWords, findWithdrawn, type GivenAnswer } from './saga/judge-ends.ts'
+import {
+  endOf,
+  findBrokenWords,
+  findLostPartials,
+  findWithdrawn,
+  type GivenAnswer,
+} from './saga/judge-ends.ts'
 import { type CertificateWatch, watchCertificates } from './saga/watch-certificates.ts'
 import { createSay } from './say.ts'
 
@@ -49,7 +55,7 @@ const horizonS = Number(values.horizon)
 const say = createSay()
 /** How long a boundary is waited for: twice what a killed step is missed for, since the batch that it holds up is everybody's. */
 const POINT_WAIT_MS = 30_000
-/** A hold ends after its certificate: two batches are on the way there. */
+/** A hold ends after its certificate, a store that is away is tried for half a minute: two batches are on the way there. */
 const ANSWERED_WAIT_MS = 90_000
 /** Faults in which every boundary has its turn. */
 const ROUND = Math.ceil(SAGA_POINTS.length * 1.5)
@@ -107,7 +113,12 @@ function giveAnswer(
   { hasSearched }: CertificateWatch,
 ): void {
   const times = { mayRelease: () => hasSearched(requestId), isOver: () => isOver }
-  const outcome = answerRequest(office, { requestId, answer, ...times }).catch((error) => {
+  const { platform } = stage.drill
+  const store = {
+    leave: () => platform.kill('clickhouse', 'SIGKILL'),
+    comeBack: () => platform.restart('clickhouse'),
+  }
+  const outcome = answerRequest(office, { requestId, answer, times, store }).catch((error) => {
     say(`an officer's ${answer} failed: ${error}`)
     return 'failed' as const
   })
@@ -131,6 +142,8 @@ async function strike(n: number, fault: Fault | { kind: 'cold' }, erase: Erase):
   if (point) boundaries.drawn.add(point)
   if (point && hit) boundaries.struck.add(point)
   say(`${String(n).padStart(4)} ${hit ? '' : '(not reached) '}${JSON.stringify(fault)}`)
+  // Its store is back before the next fault, which may be the store's own.
+  if (answer === 'partial') await answers.get(requestIds.at(-1)!)?.outcome
   return hit
 }
 
@@ -165,7 +178,8 @@ try {
     }
     isOver = true
     await watch.stop()
-    const broken = await findBrokenWords(times, answers)
+    const lostPartials = await findLostPartials(stage.postgres, times, answers)
+    const broken = [...(await findBrokenWords(times, answers)), ...lostPartials]
     for (const line of broken) say(`an officer's word did not hold: ${line}`)
     const isVisible = (one: RequestTimes) =>
       endOfOne(one) ?? ['certified', 'stuck', 'held'].includes(one.state)

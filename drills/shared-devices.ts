@@ -152,8 +152,7 @@ try {
     const unequal = await findUnequalViews(clickhouse)
     if (Object.keys(unequal).length > 0) say(`aggregates that differ from raw: ${JSON.stringify(unequal)}`)
     const tried = judged.map(({ trial, verdict }) => countTried(trial, verdict))
-    const gone = told.flatMap(({ verdict }) => [...verdict.mustGo])
-    const erased = gone.length
+    const erased = sum(told.map(({ verdict }) => verdict.mustGo.size))
     const undecided = sum(told.map(({ verdict }) => verdict.mayGo.size)) - erased
     const report = {
       ...{ graphs: graphs.length, seed, open: trials.filter(({ stored }) => !stored).length },
@@ -166,7 +165,6 @@ try {
       linksRefused: sum(tried.map(({ refused }) => refused)),
       linksToldLate: told.filter(({ isTold }) => isTold).length,
       linksTakenTooLate: sum(judged.map(({ verdict }) => verdict.takenTooLate.length)),
-      hashesOfAliases: sum(gone.map((node) => after.get(node)!.unlinked)),
       ...{ survivors: counts.left, othersChanged: counts.changed },
       aggregatesEqualRaw: Object.keys(unequal).length === 0,
     }

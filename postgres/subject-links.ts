@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { EbbError } from '../runtime/errors.ts'
 import { batchMisses } from './batch-misses.ts'
 import { holdOffBlocks } from './block-lock.ts'
-import type { TransactingPostgres } from './client.ts'
+import type { Postgres, TransactingPostgres } from './client.ts'
+import type { Keyring } from './keyring.ts'
 import { createRecentMap } from './recent-map.ts'
 
-/** A link that a person asserted (login, alias); both handles have their row in `subjects`. */
+/** A link that a person asserted (login, alias). */
 export interface SubjectLink {
   kind: 'identify' | 'alias'
+  /** Has a row in `subjects`, or gets one with the link: who is only named by a link that is refused is not noted at all. */
   from: Buffer
+  /** Has its row in `subjects`. */
   to: Buffer
   /** The other handle of the same id, of an alias: see gate/person.ts. */
   sameId?: Buffer
@@ -25,18 +29,26 @@ export interface LinkWriter {
   forget(): void
 }
 
+export interface LinkWriterDeps {
+  /** Database `ebb`. */
+  postgres: TransactingPostgres
+  keyring: Pick<Keyring, 'createSecrets' | 'dropSecrets'>
+  /** As for the resolver, see resolve-subjects.ts. */
+  mayCreateUntil?: () => number
+  /** Links kept in memory. Default 100,000. */
+  capacity?: number
+}
+
 /** Batches links as misses are batched: each identify call of a session repeats its link, and only the first is written. */
-export function createLinkWriter(postgres: TransactingPostgres, capacity = 100_000): LinkWriter {
+export function createLinkWriter(deps: LinkWriterDeps): LinkWriter {
+  const { capacity = 100_000 } = deps
   let stored = createRecentMap<true>(capacity)
-  const store = batchMisses<{ link: SubjectLink; app: string }, true>(
-    (items) => insertLinks(postgres, items),
-    {
-      windowMs: 2,
-      batchSize: 1_000,
-      concurrency: 2,
-      pendingLimit: 20_000,
-    },
-  )
+  const store = batchMisses<LinkOfApp, true>((items) => insertLinks(deps, items), {
+    windowMs: 2,
+    batchSize: 1_000,
+    concurrency: 2,
+    pendingLimit: 20_000,
+  })
   return {
     write(links, app) {
       const missing = new Map<string, SubjectLink>()
@@ -58,27 +70,67 @@ export function createLinkWriter(postgres: TransactingPostgres, capacity = 100_0
   }
 }
 
-async function insertLinks(
-  postgres: TransactingPostgres,
-  items: { link: SubjectLink; app: string }[],
-): Promise<true[]> {
+interface LinkOfApp {
+  link: SubjectLink
+  app: string
+  /** Subject id that `from` gets, if nobody bears it yet. */
+  unborn?: string
+}
+
+async function insertLinks(deps: LinkWriterDeps, items: LinkOfApp[]): Promise<true[]> {
   try {
-    await postgres.transaction((within) => insertUnblocked(within, items))
+    const { links, made } = await prepareUnborn(deps, items)
+    const born = await deps.postgres.transaction((within) => insertUnblocked(within, links, deps))
+    // Only now: after a failure it is not known who was born. Not waited for: an unused secret harms no one.
+    const unused = made.filter((id) => !born.has(id))
+    if (unused.length > 0) deps.keyring.dropSecrets(unused).catch(() => {})
   } catch (cause) {
     throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
   }
   return items.map(() => true)
 }
 
+/** Secrets for those whom so far only a link names; in the keyring before the person is in `subjects`, as for anyone who is new. */
+async function prepareUnborn(
+  { postgres, keyring }: LinkWriterDeps,
+  items: LinkOfApp[],
+): Promise<{ links: LinkOfApp[]; made: string[] }> {
+  const known = await postgres.query<{ handle: Buffer }>(
+    'read_link_ends',
+    'SELECT handle FROM subjects WHERE handle = ANY($1::bytea[])',
+    [items.map(({ link }) => link.from)],
+  )
+  const keyOf = (handle: Buffer) => handle.toString('latin1')
+  const ids = new Map<string, string>()
+  const isKnown = new Set(known.map(({ handle }) => keyOf(handle)))
+  for (const { link } of items) {
+    const key = keyOf(link.from)
+    if (!isKnown.has(key) && !ids.has(key)) ids.set(key, randomUUID())
+  }
+  const made = [...ids.values()]
+  if (made.length > 0) await keyring.createSecrets(made)
+  const links = items.map((item) => {
+    const unborn = ids.get(keyOf(item.link.from))
+    return unborn === undefined ? item : { ...item, unborn }
+  })
+  return { links, made }
+}
+
+const NOT_BLOCKED = (subjects: string) =>
+  `NOT EXISTS (SELECT FROM subject_blocks b WHERE b.subject_id IN (${subjects}))`
+
 /**
  * A block that comes later waits for this commit and finds the links, one that came before refuses them. A refused
  * link is no error: its person is being erased, and the answer tells nobody.
+ * @returns subject ids of those who came into being with a link
  */
 async function insertUnblocked(
-  within: Pick<TransactingPostgres, 'query'>,
-  items: { link: SubjectLink; app: string }[],
-): Promise<void> {
+  within: Pick<Postgres, 'query'>,
+  items: LinkOfApp[],
+  { mayCreateUntil }: LinkWriterDeps,
+): Promise<Set<string>> {
   await holdOffBlocks(within)
+  const born = items.some(({ unborn }) => unborn) ? await insertUnborn(within, items, mayCreateUntil?.()) : []
   await within.query(
     'create_links',
     `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)
@@ -87,9 +139,7 @@ async function insertUnblocked(
      JOIN subjects f ON f.handle = link."from"
      JOIN subjects t ON t.handle = link."to"
      LEFT JOIN subjects s ON s.handle = link.same_id
-     WHERE NOT EXISTS (
-       SELECT FROM subject_blocks b WHERE b.subject_id IN (f.subject_id, t.subject_id, s.subject_id)
-     )
+     WHERE ${NOT_BLOCKED('f.subject_id, t.subject_id, s.subject_id')}
      ORDER BY 2, 3, 4
      ON CONFLICT DO NOTHING`,
     [
@@ -100,4 +150,38 @@ async function insertUnblocked(
       items.map((item) => item.link.sameId ?? null),
     ],
   )
+  return new Set(born)
+}
+
+/** In the order of handles, like anyone who makes people: two who make the same ones never wait for each other in a circle. */
+async function insertUnborn(
+  within: Pick<Postgres, 'query'>,
+  items: LinkOfApp[],
+  untilMs: number | undefined,
+): Promise<string[]> {
+  const [clock] = await within.query<{ late: boolean }>(
+    'may_create',
+    `SELECT coalesce(clock_timestamp() >= to_timestamp($1::double precision / 1000), false) AS late`,
+    [untilMs ?? null],
+  )
+  if (clock?.late) throw new EbbError('subjects_unavailable', 'too late to make anybody')
+  const rows = await within.query<{ subject_id: string }>(
+    'create_link_ends',
+    `INSERT INTO subjects (handle, app, subject_id)
+     SELECT DISTINCT ON (link."from") link."from", link.app, link.unborn
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[]) AS link (app, "from", "to", same_id, unborn)
+     JOIN subjects t ON t.handle = link."to"
+     LEFT JOIN subjects s ON s.handle = link.same_id
+     WHERE link.unborn IS NOT NULL AND ${NOT_BLOCKED('t.subject_id, s.subject_id')}
+     ORDER BY link."from"
+     ON CONFLICT (handle) DO NOTHING RETURNING subject_id`,
+    [
+      items.map((item) => item.app),
+      items.map((item) => item.link.from),
+      items.map((item) => item.link.to),
+      items.map((item) => item.link.sameId ?? null),
+      items.map((item) => item.unborn ?? null),
+    ],
+  )
+  return rows.map((row) => row.subject_id)
 }

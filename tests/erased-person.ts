@@ -123,7 +123,7 @@ export async function createErasureWorld(stage: Stage): Promise<ErasureWorld> {
   let inserts = 0
 
   const resolver = createSubjectResolver({ postgres, keyring: edge.keyring })
-  const links = createLinkWriter(postgres)
+  const links = createLinkWriter({ postgres, keyring: edge.keyring })
 
   type Unasked = Omit<ErasedPerson, 'requestId'>
 

@@ -46,5 +46,6 @@ it('starts all workers cold, also when secrets are just gone', () => {
 it('knows what an officer must say for a saga to come to a boundary', () => {
   expect(answerToReach('activity.refuse.before')).toBe('refuse')
   expect(answerToReach('activity.supersede.after')).toBe('hold')
+  expect(answerToReach('activity.certifyPartial.before')).toBe('partial')
   expect(answerToReach('activity.certify.after')).toBeUndefined()
 })

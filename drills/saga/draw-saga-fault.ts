@@ -11,7 +11,7 @@ const ACTIVITIES: Record<string, readonly string[]> = {
   ],
   verifier: [
     ...['logReceived', 'observeClosure', 'verifyAbsence', 'verifyKeysGone', 'certify', 'verifyHorizons'],
-    ...['refuse', 'supersede'],
+    ...['refuse', 'supersede', 'certifyPartial'],
   ],
 }
 
@@ -24,6 +24,7 @@ const ANSWERS: Record<string, Answer> = {
   sealHolds: 'hold',
   releaseHold: 'hold',
   supersede: 'hold',
+  certifyPartial: 'partial',
 }
 
 /** @returns what a request must be answered for its saga to come to a boundary */

@@ -26,12 +26,34 @@ export async function findBrokenWords(
     const given = answers.get(requestId)
     if (!given) continue
     const outcome = await given.outcome
-    const isOverruled =
-      outcome === 'accepted' && given.answer !== 'hold' && endOf(state, given.answer) !== 'by an officer'
+    const isEnding = given.answer === 'cancel' || given.answer === 'refuse'
+    const isOverruled = outcome === 'accepted' && isEnding && endOf(state, given.answer) !== 'by an officer'
     if (outcome === 'failed' || outcome === 'ignored' || isOverruled)
       broken.push(`${given.answer} ${outcome}, ${requestId} ${state}`)
   }
   return broken
+}
+
+/** Requests whose officer was given a partial certificate that is not there, or that still stands though all is erased. */
+export async function findLostPartials(
+  postgres: Postgres,
+  times: readonly RequestTimes[],
+  answers: ReadonlyMap<string, GivenAnswer>,
+): Promise<string[]> {
+  const rows = await postgres.query<{ request_id: string; withdrawn: boolean }>(
+    'drill_partials',
+    `SELECT request_id, bool_and(superseded) AS withdrawn FROM certificates WHERE kind = 'partial' GROUP BY 1`,
+    [],
+  )
+  const withdrawn = new Map(rows.map((row) => [row.request_id, row.withdrawn]))
+  const lost: string[] = []
+  for (const { requestId, state } of times) {
+    const given = answers.get(requestId)
+    if (given?.answer !== 'partial' || (await given.outcome) !== 'accepted') continue
+    const isLost = state === 'closed' ? !withdrawn.get(requestId) : !withdrawn.has(requestId)
+    if (isLost) lost.push(`partial, ${requestId} ${state}`)
+  }
+  return lost
 }
 
 /** Requests of which a certificate was withdrawn because something was found after it; those of ended holds are withdrawn for them. */

@@ -82,7 +82,6 @@ const held = (rows: string[], traces: number, marked = rows.length): Held => ({
   rows,
   marked,
   traces,
-  unlinked: 0,
 })
 const verdict = { mustGo: new Set([ada]), mayGo: new Set([ada, bob]), takenTooLate: [] }
 test.each<[string, Node, Held, 'left' | 'changed' | undefined]>([

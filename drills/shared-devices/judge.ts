@@ -97,10 +97,8 @@ export interface Held {
   rows: readonly string[]
   /** Rows that bear its mark, under whatever token. */
   marked: number
-  /** Rows of its handle and its subject id in the vault and the keyring, and links of its other handle. */
+  /** Rows of its handle, its other handle and its subject id in the vault and the keyring. */
   traces: number
-  /** Rows of its other handle that nothing is linked to: born in the second in which a collector had not heard of the block (ADR 0009). */
-  unlinked: number
 }
 
 /**

@@ -81,9 +81,9 @@ export async function readHeld(
       `SELECT product, count() FROM events_raw WHERE app = {app:String} AND product != '' GROUP BY product`,
     ),
   )
-  const [traces, unlinked] = [new Map<Node, number>(), new Map<Node, number>()]
-  const count = (counts: Map<Node, number>, node: Node | undefined) => {
-    if (node) counts.set(node, (counts.get(node) ?? 0) + 1)
+  const traces = new Map<Node, number>()
+  const count = (node: Node | undefined) => {
+    if (node) traces.set(node, (traces.get(node) ?? 0) + 1)
   }
   const lookupKey = await keyring.appLookupKey(app)
   const byHandle = indexByHandle(lookupKey, [...ids.keys()])
@@ -94,14 +94,13 @@ export async function readHeld(
     'SELECT from_subject AS subject_id FROM subject_links UNION ALL SELECT to_subject FROM subject_links',
     [],
   )
-  const linked = new Set(ends.map((row) => row.subject_id))
-  for (const { subject_id } of ends) count(traces, bySubject.get(subject_id))
-  for (const [handle, subjectId] of await readSubjects(postgres)) {
-    count(traces, byHandle.get(handle))
-    count(linked.has(subjectId) ? traces : unlinked, byOtherHandle.get(handle))
+  for (const { subject_id } of ends) count(bySubject.get(subject_id))
+  for (const handle of (await readSubjects(postgres)).keys()) {
+    count(byHandle.get(handle))
+    count(byOtherHandle.get(handle))
   }
   for (const subjectId of (await keyring.readSecrets([...bySubject.keys()])).keys())
-    count(traces, bySubject.get(subjectId))
+    count(bySubject.get(subjectId))
   return new Map(
     [...ids].map(([node, { token }]) => [
       node,
@@ -109,7 +108,6 @@ export async function readHeld(
         rows: rows.get(token) ?? [],
         marked: Number(marked.get(node.mark) ?? 0),
         traces: traces.get(node) ?? 0,
-        unlinked: unlinked.get(node) ?? 0,
       },
     ]),
   )

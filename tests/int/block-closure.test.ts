@@ -2,20 +2,29 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { blockSubjects, type ClosureStart, readClosure, unblock } from '../../postgres/block-subjects.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
+import { openKeyring } from '../../postgres/keyring.ts'
 import { migratePostgres } from '../../postgres/migrate.ts'
-import { createLinkWriter, type SubjectLink } from '../../postgres/subject-links.ts'
+import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import { createLinkWriter, type LinkWriter, type SubjectLink } from '../../postgres/subject-links.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
 let postgres: TransactingPostgres
+let keyringPostgres: TransactingPostgres
+let writer: (mayCreateUntil?: number) => LinkWriter
 
 beforeAll(async () => {
   stage = await createStage({ migrate: false })
   await migratePostgres(stage.config)
   postgres = createPostgres(stage.config.postgres.url, { connections: 12 })
+  keyringPostgres = createPostgres(stage.config.postgres.keyringUrl)
+  const keyring = await openKeyring(keyringPostgres, await openKeyProvider(stage.config))
+  // A new one has no memory of what it stored.
+  writer = (mayCreateUntil = Number.MAX_SAFE_INTEGER) =>
+    createLinkWriter({ postgres, keyring, mayCreateUntil: () => mayCreateUntil })
 })
 afterAll(async () => {
-  await postgres?.close()
+  await Promise.all([postgres?.close(), keyringPostgres?.close()])
   await stage?.close()
 })
 
@@ -106,7 +115,7 @@ test('200 random graphs, links injected while blocking: what is blocked is the w
   for (let graph = 0; graph < 200; graph++) {
     const nodes = await makeSubjects(4 + Math.floor(Math.random() * 14))
     await guessLinks(nodes)
-    await createLinkWriter(postgres).write(randomLinks(nodes, Math.floor(nodes.length / 2)), 'shop')
+    await writer().write(randomLinks(nodes, Math.floor(nodes.length / 2)), 'shop')
     const before = await storedLinks(nodes, true)
     const start = nodes[0]!
     const requestId = await makeRequest()
@@ -114,7 +123,7 @@ test('200 random graphs, links injected while blocking: what is blocked is the w
     // Some of them before the block, some in its midst, some after it.
     const writes = injected.map(async (link) => {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 8))
-      await createLinkWriter(postgres).write([link], 'shop')
+      await writer().write([link], 'shop')
     })
     // Every other block begins when a link has just been written: by chance alone a quick machine sees too few of them.
     if (graph % 2 === 0) await Promise.race(writes)
@@ -145,11 +154,72 @@ test('An alias from an id whose other kind is blocked is refused like one from t
   const alias = (from: Node, sameId: Node): SubjectLink => ({
     ...{ kind: 'alias', from: from.handle, to: other.handle, sameId: sameId.handle },
   })
-  await createLinkWriter(postgres).write(
-    [alias(user, device), alias(device, user), alias(free, other)],
+  await writer().write([alias(user, device), alias(device, user), alias(free, other)], 'shop')
+  expect(await storedLinks([user, device, free], true)).toEqual([[free.subjectId, other.subjectId]])
+})
+
+test('Who is only named by a link is born with it: not when it is refused, and with a secret when it is taken', async () => {
+  const [blocked, free] = (await makeSubjects(2)) as [Node, Node]
+  await blockSubjects(postgres, { requestId: await makeRequest(), ...named(blocked.handle) })
+  const [device, twin, taken, both] = Array.from({ length: 4 }, () => randomBytes(32)) as [
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+  ]
+  await writer().write(
+    [
+      { kind: 'identify', from: device, to: blocked.handle },
+      { kind: 'alias', from: twin, to: free.handle, sameId: blocked.handle },
+      { kind: 'identify', from: taken, to: free.handle },
+      { kind: 'identify', from: both, to: blocked.handle },
+      { kind: 'identify', from: both, to: free.handle },
+    ],
     'shop',
   )
-  expect(await storedLinks([user, device, free], true)).toEqual([[free.subjectId, other.subjectId]])
+  const rows = await postgres.query<{ handle: Buffer; subject_id: string }>(
+    'born_handles',
+    'SELECT handle, subject_id FROM subjects WHERE handle = ANY($1::bytea[])',
+    [[device, twin, taken, both]],
+  )
+  const hex = (handles: Buffer[]) => handles.map((handle) => handle.toString('hex')).sort()
+  expect(hex(rows.map(({ handle }) => handle))).toEqual(hex([taken, both]))
+  const ids = rows.map(({ subject_id }) => subject_id).sort()
+  expect((await readClosure(postgres, named(free.handle))).map((one) => one.subjectId).sort()).toEqual(
+    [free.subjectId, ...ids].sort(),
+  )
+  // Each of the two has its secret; those of the others go again.
+  await expect
+    .poll(async () => {
+      const secrets = await keyringPostgres.query<{ subject_id: string }>(
+        'all_secrets',
+        'SELECT subject_id FROM subject_secrets ORDER BY subject_id',
+        [],
+      )
+      return secrets.map((one) => one.subject_id)
+    })
+    .toEqual(ids)
+})
+
+test('Two writers that name the same new ids at once, in other orders, agree on who they are', async () => {
+  const [one, other] = (await makeSubjects(2)) as [Node, Node]
+  const unborn = Array.from({ length: 200 }, () => randomBytes(32))
+  const links = unborn.map((from): SubjectLink => ({ kind: 'identify', from, to: one.handle }))
+  const others = unborn.map((from): SubjectLink => ({ kind: 'alias', from, to: other.handle }))
+  await Promise.all([writer().write(links, 'shop'), writer().write(others.toReversed(), 'shop')])
+  const closure = await readClosure(postgres, named(one.handle))
+  expect(closure).toHaveLength(202)
+  expect(closure.map((each) => each.subjectId)).toContain(other.subjectId)
+})
+
+test('Nobody is born of a link after the moment up to which that is allowed', async () => {
+  const [person] = (await makeSubjects(1)) as [Node]
+  const unborn = randomBytes(32)
+  const late = writer(Date.now() - 1)
+  const link: SubjectLink = { kind: 'identify', from: unborn, to: person.handle }
+  await expect(late.write([link], 'shop')).rejects.toMatchObject({ code: 'subjects_unavailable' })
+  await writer(Date.now() + 60_000).write([link], 'shop')
+  expect(await readClosure(postgres, named(unborn))).toHaveLength(2)
 })
 
 test('A repeat adds who was born since; a cancelled block lets links through again, but not where another request blocks', async () => {
@@ -168,7 +238,7 @@ test('A repeat adds who was born since; a cancelled block lets links through aga
   await blockSubjects(postgres, { requestId: two, ...named(person.handle) })
   const link: SubjectLink = { kind: 'alias', from: other.handle, to: person.handle }
   const linked = async () => {
-    await createLinkWriter(postgres).write([link], 'shop')
+    await writer().write([link], 'shop')
     return (await storedLinks([other], true)).length
   }
   await unblock(postgres, one)

@@ -116,7 +116,7 @@ describe('an address that was given as a trait', () => {
     const day = '2026-09-07'
     const ada = await identify('u-17', { email, name: 'Ada', phone: '+49 171 1' })
     const device = await identify('device-of-u-17', {})
-    await createLinkWriter(world.postgres).write(
+    await createLinkWriter({ postgres: world.postgres, keyring: world.edge.keyring }).write(
       [{ kind: 'alias', from: ada.handle, to: device.handle }],
       'shop',
     )

@@ -212,8 +212,11 @@ test('A link is stored once, however often it is asserted', async () => {
   const [from, to] = handles(2) as [Buffer, Buffer]
   await createSubjectResolver({ postgres, keyring }).resolve([from, to], 'shop')
   const link = { kind: 'identify' as const, from, to }
-  const writer = createLinkWriter(postgres)
-  await Promise.all([writer.write([link, link], 'shop'), createLinkWriter(postgres).write([link], 'shop')])
+  const writer = createLinkWriter({ postgres, keyring })
+  await Promise.all([
+    writer.write([link, link], 'shop'),
+    createLinkWriter({ postgres, keyring }).write([link], 'shop'),
+  ])
   expect(writer.write([link], 'shop')).toBeUndefined()
   expect(await count(postgres, 'subject_links')).toBe(1)
 })
