@@ -1,12 +1,15 @@
+import { growOutput, takeOutput } from './output.ts'
+
 /**
  * Decodes as much of an LZ4 block as is well formed: a torn or overwritten block still gives its beginning. Matches may reach
  * back into `history`, as linked blocks of a frame do.
  * @param limit bytes of output at most. @returns what was decoded, without the history
  */
 export function decodeLz4Block(source: Buffer, limit: number, history: Buffer = Buffer.alloc(0)): Buffer {
-  const target = Buffer.allocUnsafe(history.length + limit)
-  history.copy(target)
   const first = history.length
+  const most = first + limit
+  let target = growOutput(0, first)
+  history.copy(target)
   let out = first
   let at = 0
   const readLength = (nibble: number): number => {
@@ -20,11 +23,12 @@ export function decodeLz4Block(source: Buffer, limit: number, history: Buffer = 
     }
     return length
   }
-  while (at < source.length && out < target.length) {
+  while (at < source.length && out < most) {
     const token = source[at++]!
     const wanted = readLength(token >> 4)
     if (at > source.length) break
-    const literals = Math.min(wanted, source.length - at, target.length - out)
+    const literals = Math.min(wanted, source.length - at, most - out)
+    target = growOutput(out, out + literals)
     source.copy(target, out, at, at + literals)
     at += literals
     out += literals
@@ -32,10 +36,11 @@ export function decodeLz4Block(source: Buffer, limit: number, history: Buffer = 
     const distance = source[at]! | (source[at + 1]! << 8)
     at += 2
     if (distance === 0 || distance > out) break
-    const end = Math.min(out + readLength(token & 15) + 4, target.length)
+    const end = Math.min(out + readLength(token & 15) + 4, most)
+    target = growOutput(out, end)
     for (; out < end; out++) target[out] = target[out - distance]!
   }
-  return target.subarray(first, out)
+  return takeOutput(first, out)
 }
 
 const FRAME_WINDOW = 65_536

@@ -1,9 +1,11 @@
+import { growOutput, takeOutput } from './output.ts'
+
 /**
  * Decodes as much of a Postgres pglz body as is well formed: a control byte for eight items, each a literal or a reference of
  * two or three bytes.
  */
 export function decodePglz(source: Buffer, rawBytes: number): Buffer {
-  const target = Buffer.allocUnsafe(rawBytes)
+  const target = growOutput(0, rawBytes)
   let out = 0
   let at = 0
   while (at < source.length && out < rawBytes) {
@@ -18,12 +20,12 @@ export function decodePglz(source: Buffer, rawBytes: number): Buffer {
       const distance = ((first & 0xf0) << 4) | (source[at + 1] ?? 0)
       at += 2
       if (length === 18) length += source[at++] ?? 0
-      if (distance === 0 || distance > out) return target.subarray(0, out)
+      if (distance === 0 || distance > out) return takeOutput(0, out)
       const end = Math.min(out + length, rawBytes)
       for (; out < end; out++) target[out] = target[out - distance]!
     }
   }
-  return target.subarray(0, out)
+  return takeOutput(0, out)
 }
 
 /** A compressed value of a heap or a WAL record: four bytes of header, the length and method, then the body. */
