@@ -4,7 +4,7 @@ import { keepAffectedDays } from './affected-days.ts'
 import { askRows, awaitPartsGone } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 import { dropSetAsideParts } from './drop-set-aside-parts.ts'
-import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT } from './erase-tokens.ts'
+import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT, readTokenBatches } from './erase-tokens.ts'
 import { forgetForeignMutations } from './forget-mutations.ts'
 import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
@@ -43,13 +43,16 @@ export async function eraseSubjects(
 ): Promise<TableDeletion[]> {
   checkBatch(batch)
   const giveUpAt = Date.now() + patienceMs
+  // Of batches that were given up half-way: nobody else takes them away, and as long as they are there the people are not gone. Read
+  // before anything is done: a run that was given up and still goes on then never takes a later one's.
+  const before = await readTokenBatches(client)
   await putTokens(client, batch, tokens)
   await keepAffectedDays(client, batch)
   await deleteRows(client, batch, giveUpAt)
   const deletions = await readEvidence(client, batch)
   await dropSetAsideParts(client, PERSONAL_TABLES)
   await forgetForeignMutations(client, PERSONAL_TABLES)
-  await dropTokens(client, batch)
+  await dropTokens(client, [...new Set([...before, batch])])
   await awaitPartsGone(client, [...SUBJECT_TABLES, 'erase_tokens'], giveUpAt - Date.now())
   return deletions
 }

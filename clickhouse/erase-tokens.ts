@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { EbbError } from '../runtime/errors.ts'
 import { isLeftOut } from '../runtime/left-out-purge.ts'
+import { askRows } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 
 const TOKEN_BYTES = 16
@@ -57,8 +58,14 @@ export async function dropBatch(client: ClickHouseClient, table: BatchTable, bat
   })
 }
 
-/** The tokens of the batch leave the helper table, physically. */
-export async function dropTokens(client: ClickHouseClient, batch: string): Promise<void> {
+/** Ids of the batches whose tokens stand in the helper table. */
+export async function readTokenBatches(client: ClickHouseClient): Promise<string[]> {
+  const rows = await askRows<{ batch: string }>(client, 'SELECT DISTINCT batch FROM erase_tokens')
+  return rows.map(({ batch }) => batch)
+}
+
+/** The tokens of these batches leave the helper table, physically. */
+export async function dropTokens(client: ClickHouseClient, batches: readonly string[]): Promise<void> {
   if (isLeftOut('batch-tokens')) return
-  await dropBatch(client, 'erase_tokens', batch)
+  for (const batch of batches) await dropBatch(client, 'erase_tokens', batch)
 }

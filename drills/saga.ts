@@ -18,8 +18,8 @@ import {
 } from './saga/draw-saga-fault.ts'
 import {
   endOf,
+  findBrokenPartials,
   findBrokenWords,
-  findLostPartials,
   findWithdrawn,
   type GivenAnswer,
 } from './saga/judge-ends.ts'
@@ -178,8 +178,10 @@ try {
     }
     isOver = true
     await watch.stop()
-    const lostPartials = await findLostPartials(stage.postgres, times, answers)
-    const broken = [...(await findBrokenWords(times, answers)), ...lostPartials]
+    const broken = [
+      ...(await findBrokenWords(times, answers)),
+      ...(await findBrokenPartials(stage.postgres, times, answers)),
+    ]
     for (const line of broken) say(`an officer's word did not hold: ${line}`)
     const isVisible = (one: RequestTimes) =>
       endOfOne(one) ?? ['certified', 'stuck', 'held'].includes(one.state)

@@ -42,6 +42,8 @@ export interface ResolverDeps {
 interface Miss {
   handle: Buffer
   app: string
+  /** What `mayCreateUntil` said when it was asked for: a lease is renewed while look-ups wait. */
+  until?: number | undefined
 }
 
 const TOKEN_BYTES = 16
@@ -60,15 +62,15 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
   })
   // Look-ups under way whose person changed meanwhile: what they find may be of before.
   const asked = new Map<string, { stale: boolean }>()
-  const ask = async (handle: Buffer, key: string, app: string, tries = 3): Promise<SubjectKeys> => {
+  const ask = async (key: string, miss: Miss, tries = 3): Promise<SubjectKeys> => {
     const question = asked.get(key) ?? { stale: false }
     asked.set(key, question)
-    const keys = await look(key, { handle, app }).finally(() => {
+    const keys = await look(key, miss).finally(() => {
       if (asked.get(key) === question) asked.delete(key)
     })
     if (question.stale) {
       if (tries === 1) throw new EbbError('subjects_unavailable', 'a person changes all the time')
-      return ask(handle, key, app, tries - 1)
+      return ask(key, miss, tries - 1)
     }
     known.set(key, pack(keys))
     return keys
@@ -81,11 +83,16 @@ export function createSubjectResolver(deps: ResolverDeps): SubjectResolver {
     resolve(handles, app) {
       const found: (SubjectKeys | Promise<SubjectKeys>)[] = []
       let complete = true
+      let until: number | undefined
       for (const handle of handles) {
         const key = handle.toString('latin1')
         const packed = known.get(key)
-        if (packed === undefined) complete = false
-        found.push(packed === undefined ? ask(handle, key, app) : unpack(packed))
+        if (packed !== undefined) found.push(unpack(packed))
+        else {
+          if (complete) until = deps.mayCreateUntil?.()
+          complete = false
+          found.push(ask(key, { handle, app, until }))
+        }
       }
       return complete ? (found as SubjectKeys[]) : Promise.all(found)
     },
@@ -178,14 +185,15 @@ async function createSubjects(
   const inserted = await deps.postgres.query<SubjectRow>(
     'create_subjects',
     `INSERT INTO subjects (handle, app, subject_id)
-     SELECT * FROM unnest($1::bytea[], $2::text[], $3::uuid[])
-     WHERE $4::double precision IS NULL OR clock_timestamp() < to_timestamp($4 / 1000)
+     SELECT handle, app, subject_id
+     FROM unnest($1::bytea[], $2::text[], $3::uuid[], $4::double precision[]) AS new (handle, app, subject_id, until)
+     WHERE until IS NULL OR clock_timestamp() < to_timestamp(until / 1000)
      ON CONFLICT (handle) DO NOTHING RETURNING handle, subject_id`,
     [
       ordered.map((one) => one.handle),
       ordered.map((one) => one.app),
       ordered.map((one) => one.subjectId),
-      deps.mayCreateUntil?.() ?? null,
+      ordered.map((one) => one.until ?? null),
     ],
   )
   for (const row of inserted) ids.set(row.handle.toString('latin1'), row.subject_id)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { EbbError } from '../runtime/errors.ts'
+import { faultPoint } from '../runtime/fault.ts'
 import { batchMisses } from './batch-misses.ts'
 import { holdOffBlocks } from './block-lock.ts'
 import type { Postgres, TransactingPostgres } from './client.ts'
@@ -58,8 +59,10 @@ export function createLinkWriter(deps: LinkWriterDeps): LinkWriter {
       }
       if (missing.size === 0) return undefined
       const remembered = stored
+      // Taken now, with the look that it belongs to: a lease is renewed while links wait.
+      const until = deps.mayCreateUntil?.()
       const writes = [...missing].map(async ([key, link]) => {
-        await store(key, { link, app })
+        await store(key, { link, app, until })
         remembered.set(key, true)
       })
       return Promise.all(writes).then(() => {})
@@ -73,45 +76,50 @@ export function createLinkWriter(deps: LinkWriterDeps): LinkWriter {
 interface LinkOfApp {
   link: SubjectLink
   app: string
-  /** Subject id that `from` gets, if nobody bears it yet. */
-  unborn?: string
+  /** Nobody is made for it after this moment, milliseconds since 1970. */
+  until: number | undefined
+  /** What `from` gets, if nobody bears it yet. */
+  newSubjectId?: string
 }
 
 async function insertLinks(deps: LinkWriterDeps, items: LinkOfApp[]): Promise<true[]> {
   try {
-    const { links, made } = await prepareUnborn(deps, items)
-    const born = await deps.postgres.transaction((within) => insertUnblocked(within, links, deps))
+    const { links, made } = await prepareNew(deps, items)
+    const born = await deps.postgres.transaction((within) => insertUnblocked(within, links))
     // Only now: after a failure it is not known who was born. Not waited for: an unused secret harms no one.
     const unused = made.filter((id) => !born.has(id))
     if (unused.length > 0) deps.keyring.dropSecrets(unused).catch(() => {})
   } catch (cause) {
+    if (cause instanceof EbbError && cause.code === 'key_unwrap_failed') throw cause
     throw new EbbError('subjects_unavailable', 'links cannot be stored', { cause })
   }
   return items.map(() => true)
 }
 
-/** Secrets for those whom so far only a link names; in the keyring before the person is in `subjects`, as for anyone who is new. */
-async function prepareUnborn(
+/**
+ * Makes secrets for those whom so far only a link names: in the keyring before the person is in `subjects`, as for anyone who is new.
+ * @returns the links, and the ids of the subjects made ready
+ */
+async function prepareNew(
   { postgres, keyring }: LinkWriterDeps,
   items: LinkOfApp[],
 ): Promise<{ links: LinkOfApp[]; made: string[] }> {
-  const known = await postgres.query<{ handle: Buffer }>(
+  const rows = await postgres.query<{ handle: Buffer }>(
     'read_link_ends',
     'SELECT handle FROM subjects WHERE handle = ANY($1::bytea[])',
     [items.map(({ link }) => link.from)],
   )
   const keyOf = (handle: Buffer) => handle.toString('latin1')
-  const ids = new Map<string, string>()
-  const isKnown = new Set(known.map(({ handle }) => keyOf(handle)))
-  for (const { link } of items) {
-    const key = keyOf(link.from)
-    if (!isKnown.has(key) && !ids.has(key)) ids.set(key, randomUUID())
-  }
+  const known = new Set(rows.map(({ handle }) => keyOf(handle)))
+  const strangers = new Set(items.map(({ link }) => keyOf(link.from)).filter((key) => !known.has(key)))
+  if (strangers.size === 0) return { links: items, made: [] }
+  const ids = new Map([...strangers].map((key) => [key, randomUUID()]))
   const made = [...ids.values()]
-  if (made.length > 0) await keyring.createSecrets(made)
+  await keyring.createSecrets(made)
+  faultPoint('collector.after-subject-secret')
   const links = items.map((item) => {
-    const unborn = ids.get(keyOf(item.link.from))
-    return unborn === undefined ? item : { ...item, unborn }
+    const newSubjectId = ids.get(keyOf(item.link.from))
+    return newSubjectId === undefined ? item : { ...item, newSubjectId }
   })
   return { links, made }
 }
@@ -127,10 +135,10 @@ const NOT_BLOCKED = (subjects: string) =>
 async function insertUnblocked(
   within: Pick<Postgres, 'query'>,
   items: LinkOfApp[],
-  { mayCreateUntil }: LinkWriterDeps,
-): Promise<Set<string>> {
+): Promise<ReadonlySet<string>> {
   await holdOffBlocks(within)
-  const born = items.some(({ unborn }) => unborn) ? await insertUnborn(within, items, mayCreateUntil?.()) : []
+  const unborn = items.filter(({ newSubjectId }) => newSubjectId)
+  const born = unborn.length > 0 ? await insertNew(within, unborn) : []
   await within.query(
     'create_links',
     `INSERT INTO subject_links (app, from_subject, to_subject, kind, asserted)
@@ -150,38 +158,41 @@ async function insertUnblocked(
       items.map((item) => item.link.sameId ?? null),
     ],
   )
+  if (born.length > 0) await requireInTime(within, unborn)
   return new Set(born)
 }
 
 /** In the order of handles, like anyone who makes people: two who make the same ones never wait for each other in a circle. */
-async function insertUnborn(
-  within: Pick<Postgres, 'query'>,
-  items: LinkOfApp[],
-  untilMs: number | undefined,
-): Promise<string[]> {
-  const [clock] = await within.query<{ late: boolean }>(
-    'may_create',
-    `SELECT coalesce(clock_timestamp() >= to_timestamp($1::double precision / 1000), false) AS late`,
-    [untilMs ?? null],
-  )
-  if (clock?.late) throw new EbbError('subjects_unavailable', 'too late to make anybody')
+async function insertNew(within: Pick<Postgres, 'query'>, unborn: LinkOfApp[]): Promise<string[]> {
   const rows = await within.query<{ subject_id: string }>(
     'create_link_ends',
     `INSERT INTO subjects (handle, app, subject_id)
-     SELECT DISTINCT ON (link."from") link."from", link.app, link.unborn
-     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[]) AS link (app, "from", "to", same_id, unborn)
+     SELECT DISTINCT ON (link."from") link."from", link.app, link.subject_id
+     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[]) AS link (app, "from", "to", same_id, subject_id)
      JOIN subjects t ON t.handle = link."to"
      LEFT JOIN subjects s ON s.handle = link.same_id
-     WHERE link.unborn IS NOT NULL AND ${NOT_BLOCKED('t.subject_id, s.subject_id')}
+     WHERE ${NOT_BLOCKED('t.subject_id, s.subject_id')}
      ORDER BY link."from"
      ON CONFLICT (handle) DO NOTHING RETURNING subject_id`,
     [
-      items.map((item) => item.app),
-      items.map((item) => item.link.from),
-      items.map((item) => item.link.to),
-      items.map((item) => item.link.sameId ?? null),
-      items.map((item) => item.unborn ?? null),
+      unborn.map((item) => item.app),
+      unborn.map((item) => item.link.from),
+      unborn.map((item) => item.link.to),
+      unborn.map((item) => item.link.sameId ?? null),
+      unborn.map((item) => item.newSubjectId),
     ],
   )
   return rows.map((row) => row.subject_id)
+}
+
+/** By Postgres's clock, and last: the commit alone comes after it. @throws EbbError, which takes back what was made */
+async function requireInTime(within: Pick<Postgres, 'query'>, unborn: LinkOfApp[]): Promise<void> {
+  const untils = unborn.flatMap(({ until }) => until ?? [])
+  if (untils.length === 0) return
+  const [clock] = await within.query<{ late: boolean }>(
+    'is_too_late',
+    'SELECT clock_timestamp() >= to_timestamp($1::double precision / 1000) AS late',
+    [Math.min(...untils)],
+  )
+  if (clock!.late) throw new EbbError('subjects_unavailable', 'too late to make anybody')
 }

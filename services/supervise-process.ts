@@ -47,7 +47,7 @@ export interface SupervisedProcess {
   readonly pid: number
   readonly logFile: string
   kill(signal: NodeJS.Signals): void
-  /** Kills what is left of it and starts the same command again; resolves when it is ready. */
+  /** Kills what is left of it and starts the same command again; resolves when it is ready. Who asks meanwhile waits for the same start. */
   restart(): Promise<void>
   stop(): Promise<void>
   /** Called when the process ends without `stop` or `restart` having been asked. */
@@ -89,6 +89,20 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
   })
   watch()
 
+  const startAgain = async () => {
+    await end('SIGKILL')
+    current = await relaunch(spec, logFile, pidFile)
+    if (stopped) {
+      // Asked to stop while we were starting it again.
+      await end('SIGKILL')
+      rmSync(pidFile, { force: true })
+      return
+    }
+    wanted = true
+    watch()
+  }
+  let restarting: Promise<void> | undefined
+
   return {
     name: spec.name,
     logFile,
@@ -98,17 +112,11 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
     kill: (signal) => signalGroup(current.pid, signal),
     onUnexpectedExit: (listener) => listeners.push(listener),
     output: () => readFrom(logFile, current.logOffset),
-    async restart() {
-      await end('SIGKILL')
-      current = await relaunch(spec, logFile, pidFile)
-      if (stopped) {
-        // Asked to stop while we were starting it again.
-        await end('SIGKILL')
-        rmSync(pidFile, { force: true })
-        return
-      }
-      wanted = true
-      watch()
+    restart() {
+      restarting ??= startAgain().finally(() => {
+        restarting = undefined
+      })
+      return restarting
     },
     async stop() {
       stopped = true

@@ -7,8 +7,8 @@ import { EbbError } from '../../runtime/errors.ts'
 export type Answer = 'cancel' | 'refuse' | 'hold' | 'partial'
 
 /**
- * `accepted` can be relied on; `ignored` was accepted, and the saga went on without it. `late`: the saga had gone past it, or an
- * attempt before was taken unheard. `unsaid`: whoever takes it stayed away to the end.
+ * `accepted` can be relied on; `ignored` was accepted, and the saga went on without it. `late`: the saga had gone past it, its store
+ * had come back, or an attempt before was taken unheard. `unsaid`: whoever takes it stayed away to the end.
  */
 export type AnswerOutcome = 'accepted' | 'ignored' | 'late' | 'unsaid'
 
@@ -17,7 +17,7 @@ const PAUSE_MS = 500
 const HOLD_MS = 4 * 60_000
 /** A partial certificate is waited for so long; then its store comes back all the same. */
 const PARTIAL_MS = 4 * 60_000
-const LATE = new Set(['too_late', 'hold_unknown', 'not_stuck', 'store_answers', 'survivors_found'])
+const LATE = new Set(['too_late', 'hold_unknown', 'not_stuck', 'store_answers'])
 /** Workers and engines are killed all the time: these are waited for. */
 const AWAY = new Set(['saga_unavailable', 'postgres_unavailable', 'verifier_unavailable'])
 
@@ -99,7 +99,8 @@ async function askForPartial(
 ): Promise<AnswerOutcome> {
   const endMs = Date.now() + PARTIAL_MS
   const isOver = () => times.isOver() || Date.now() > endMs
-  await waitForState(postgres, requestId, ['erasing', 'certified', 'closed'], isOver)
+  const began = await waitForState(postgres, requestId, ['erasing', 'certified', 'closed'], isOver)
+  if (began !== 'erasing') return isOver() ? 'unsaid' : 'late'
   store.leave()
   try {
     const state = await waitForState(postgres, requestId, ['stuck', 'certified', 'closed'], isOver)

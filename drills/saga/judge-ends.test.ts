@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Postgres } from '../../postgres/client.ts'
 import type { RequestTimes } from '../erasure/erase-people.ts'
 import type { Answer, AnswerOutcome } from './answer-request.ts'
-import { endOf, findBrokenWords, findLostPartials } from './judge-ends.ts'
+import { endOf, findBrokenPartials, findBrokenWords } from './judge-ends.ts'
 
 test('a request has ended well when it is closed, or as its own officer asked', () => {
   expect(endOf('closed', undefined)).toBe('closed')
@@ -42,13 +42,14 @@ test.each<[AnswerOutcome, string, boolean | undefined, number]>([
   ['accepted', 'stuck', false, 0],
   ['accepted', 'stuck', undefined, 1],
   ['late', 'closed', undefined, 0],
+  ['late', 'closed', false, 1],
 ])(
-  'a partial certificate, %s, of a request that is %s, withdrawn: %s; %i are lost',
-  async (outcome, state, withdrawn, lost) => {
+  'a partial certificate, %s, of a request that is %s, withdrawn: %s; %i are broken',
+  async (outcome, state, withdrawn, broken) => {
     const rows = withdrawn === undefined ? [] : [{ request_id: 'r', withdrawn }]
     const postgres = { query: async () => rows } as unknown as Postgres
     const answers = new Map([['r', { answer: 'partial' as const, outcome: Promise.resolve(outcome) }]])
     const times = { requestId: 'r', state } as RequestTimes
-    expect(await findLostPartials(postgres, [times], answers)).toHaveLength(lost)
+    expect(await findBrokenPartials(postgres, [times], answers)).toHaveLength(broken)
   },
 )

@@ -34,8 +34,8 @@ export async function findBrokenWords(
   return broken
 }
 
-/** Requests whose officer was given a partial certificate that is not there, or that still stands though all is erased. */
-export async function findLostPartials(
+/** Requests whose officer was given a partial certificate that is not there, and those that still stand though all is erased. */
+export async function findBrokenPartials(
   postgres: Postgres,
   times: readonly RequestTimes[],
   answers: ReadonlyMap<string, GivenAnswer>,
@@ -46,14 +46,15 @@ export async function findLostPartials(
     [],
   )
   const withdrawn = new Map(rows.map((row) => [row.request_id, row.withdrawn]))
-  const lost: string[] = []
+  const broken: string[] = []
   for (const { requestId, state } of times) {
     const given = answers.get(requestId)
-    if (given?.answer !== 'partial' || (await given.outcome) !== 'accepted') continue
-    const isLost = state === 'closed' ? !withdrawn.get(requestId) : !withdrawn.has(requestId)
-    if (isLost) lost.push(`partial, ${requestId} ${state}`)
+    const isPromised = given?.answer === 'partial' && (await given.outcome) === 'accepted'
+    const stands = withdrawn.get(requestId) === false
+    if ((isPromised && !withdrawn.has(requestId)) || (stands && state === 'closed'))
+      broken.push(`partial ${stands ? 'not withdrawn' : 'lost'}, ${requestId} ${state}`)
   }
-  return lost
+  return broken
 }
 
 /** Requests of which a certificate was withdrawn because something was found after it; those of ended holds are withdrawn for them. */

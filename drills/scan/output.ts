@@ -1,6 +1,6 @@
 /**
- * Where decoders write, one after the other. Most of what looks like a compressed block is none and says any length: room for
- * it is made when there is something to write, or each would cost memory that the garbage collector then comes for.
+ * Where LZ4 and pglz are decoded, one after the other. Most of what looks like a compressed block is none and says any length: room
+ * for it is made when there is something to write, or each would cost memory that the garbage collector then comes for.
  */
 let output = Buffer.allocUnsafe(1024 * 1024)
 

@@ -5,13 +5,15 @@ import { createPostgres, type TransactingPostgres } from '../../postgres/client.
 import { openKeyring } from '../../postgres/keyring.ts'
 import { migratePostgres } from '../../postgres/migrate.ts'
 import { openKeyProvider } from '../../postgres/open-key-provider.ts'
+import { createSubjectResolver, type SubjectResolver } from '../../postgres/resolve-subjects.ts'
 import { createLinkWriter, type LinkWriter, type SubjectLink } from '../../postgres/subject-links.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
 let postgres: TransactingPostgres
 let keyringPostgres: TransactingPostgres
-let writer: (mayCreateUntil?: number) => LinkWriter
+let writer: (mayCreateUntil?: () => number) => LinkWriter
+let resolver: (mayCreateUntil: () => number) => SubjectResolver
 
 beforeAll(async () => {
   stage = await createStage({ migrate: false })
@@ -20,8 +22,9 @@ beforeAll(async () => {
   keyringPostgres = createPostgres(stage.config.postgres.keyringUrl)
   const keyring = await openKeyring(keyringPostgres, await openKeyProvider(stage.config))
   // A new one has no memory of what it stored.
-  writer = (mayCreateUntil = Number.MAX_SAFE_INTEGER) =>
-    createLinkWriter({ postgres, keyring, mayCreateUntil: () => mayCreateUntil })
+  writer = (mayCreateUntil = () => Number.MAX_SAFE_INTEGER) =>
+    createLinkWriter({ postgres, keyring, mayCreateUntil })
+  resolver = (mayCreateUntil) => createSubjectResolver({ postgres, keyring, mayCreateUntil })
 })
 afterAll(async () => {
   await Promise.all([postgres?.close(), keyringPostgres?.close()])
@@ -215,11 +218,41 @@ test('Two writers that name the same new ids at once, in other orders, agree on 
 test('Nobody is born of a link after the moment up to which that is allowed', async () => {
   const [person] = (await makeSubjects(1)) as [Node]
   const unborn = randomBytes(32)
-  const late = writer(Date.now() - 1)
+  const late = writer(() => Date.now() - 1)
   const link: SubjectLink = { kind: 'identify', from: unborn, to: person.handle }
   await expect(late.write([link], 'shop')).rejects.toMatchObject({ code: 'subjects_unavailable' })
-  await writer(Date.now() + 60_000).write([link], 'shop')
+  // The moment is of when it was asked for: a lease that is renewed meanwhile says nothing of what was seen before.
+  let until = Date.now() - 1
+  const renewed = writer(() => until).write([link], 'shop')
+  until = Date.now() + 60_000
+  await expect(renewed).rejects.toMatchObject({ code: 'subjects_unavailable' })
+  expect(await readClosure(postgres, named(unborn))).toHaveLength(0)
+  await writer(() => Date.now() + 60_000).write([link], 'shop')
   expect(await readClosure(postgres, named(unborn))).toHaveLength(2)
+})
+
+test('Nobody is made by a look-up after the moment that held when it was asked for', async () => {
+  const unborn = randomBytes(32)
+  let until = Date.now() - 1
+  const looked = Promise.resolve(resolver(() => until).resolve([unborn], 'shop'))
+  until = Date.now() + 60_000
+  await expect(looked).rejects.toMatchObject({ code: 'subjects_unavailable' })
+  expect(await readClosure(postgres, named(unborn))).toHaveLength(0)
+  await resolver(() => until).resolve([unborn], 'shop')
+  expect(await readClosure(postgres, named(unborn))).toHaveLength(1)
+})
+
+test('Whoever fails after their secrets were made leaves nobody without one', async () => {
+  const [person] = (await makeSubjects(1)) as [Node]
+  const [one, other] = [randomBytes(32), randomBytes(32)]
+  const links = [one, other].map((from): SubjectLink => ({ kind: 'identify', from, to: person.handle }))
+  await expect(writer(() => 0).write(links, 'shop')).rejects.toThrow()
+  const later = Date.now() + 60_000
+  // Those who come next: a look-up of the one, and a link to both, at once.
+  await Promise.all([resolver(() => later).resolve([one], 'shop'), writer(() => later).write(links, 'shop')])
+  expect(await readClosure(postgres, named(person.handle))).toHaveLength(3)
+  const tokens = await resolver(() => later).resolve([one, other], 'shop')
+  expect(new Set(tokens.map(({ token }) => token.toString('hex'))).size).toBe(2)
 })
 
 test('A repeat adds who was born since; a cancelled block lets links through again, but not where another request blocks', async () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { barrierMs } from '../../activities/await-block.ts'
@@ -11,11 +12,12 @@ const LEASE_S = 2
 /** A stage with an app whose people are erased, and collectors on it. */
 interface PausedStage {
   start(environment?: Record<string, string>): Promise<RunningCollector>
-  /** @returns the answer's status */
+  /** A click, or any other call. @returns the answer's status */
   send(element: string, who: object): Promise<number>
   /** How often the element is stored. */
   stored(element: string): Promise<number>
   subjects(): Promise<number>
+  block(userId: string): Promise<string>
   eraseWhileItSleeps(userId: string): Promise<void>
 }
 
@@ -25,6 +27,7 @@ function onPausedStage(body: (paused: PausedStage) => Promise<void>): () => Prom
     const stage = await createStage({ environment: { EBB_LEASE_S: String(LEASE_S) } })
     const edge = await createEdgeErasure(stage)
     const { writeKey } = await createApp(edge.postgres, { app: 'shop' })
+    const block = (userId: string) => edge.block('shop', [{ label: 'userId', value: userId }])
     let collector: RunningCollector | undefined
     try {
       await body({
@@ -36,8 +39,9 @@ function onPausedStage(body: (paused: PausedStage) => Promise<void>): () => Prom
         stored: async (element) =>
           (await readEventRows(stage.config)).filter((row) => row.element === element).length,
         subjects: () => countSubjects(edge),
+        block,
         async eraseWhileItSleeps(userId) {
-          const requestId = await edge.block('shop', [{ label: 'userId', value: userId }])
+          const requestId = await block(userId)
           await sleep(barrierMs(LEASE_S * 1_000))
           await edge.destroy(requestId)
           await edge.lift(requestId)
@@ -102,5 +106,21 @@ describe.concurrent('a collector that stands still while somebody is erased', ()
       expect(await waiting).toBe(503)
       expect([await stored('slept'), await subjects()]).toEqual([0, known])
     })(),
+  )
+
+  test(
+    'within its lease, and has not heard of the block: it answers as ever, and notes no new device of the person',
+    onPausedStage(async ({ start, send, subjects, block }) => {
+      const collector = await start({ EBB_FAULT: 'collector.before-produce:2:stop', EBB_LEASE_S: '60' })
+      expect(await send('before', { userId: 'ada' })).toBe(200)
+      const identify = { type: 'identify', event: undefined, properties: undefined }
+      const waiting = send('', { ...identify, userId: 'ada', anonymousId: 'new-device' })
+      const stat = `/proc/${collector.process.pid}/stat`
+      await vi.waitFor(async () => expect(await readFile(stat, 'utf8')).toContain(') T '), 20_000)
+      await block('ada')
+      collector.process.kill('SIGCONT')
+      expect(await waiting).toBe(200)
+      expect(await subjects()).toBe(1)
+    }),
   )
 })

@@ -246,6 +246,33 @@ test('a run that dies at any step is finished by the next, which finds its mutat
   expect(await wrongBatchRows()).toBe(0)
 })
 
+test('a run that was given up is finished by the next batch of the same people, under another id', async () => {
+  await seed()
+  const dying = (death: string) =>
+    withHook(client, async (query) => {
+      if (query.startsWith(death)) throw new Error('killed')
+    })
+  for (const [index, death] of DELETION_DEATHS.entries()) {
+    const tokens = [token(20 + index)]
+    await expect(eraseSubjects(dying(death), randomUUID(), tokens), death).rejects.toThrow('killed')
+    await eraseSubjects(client, randomUUID(), tokens)
+    await rederive()
+    expect(await findErasureResidues(client, tokens), death).toEqual([])
+  }
+})
+
+test('a run that goes on for too long leaves the tokens of a batch that began later', async () => {
+  await seed()
+  const [slow, later] = [randomUUID(), randomUUID()]
+  const hooked = withHook(client, async (query) => {
+    if (query.startsWith(`ALTER TABLE erase_tokens DROP PARTITION '${slow}'`))
+      await putTokens(client, later, [token(31)])
+  })
+  await eraseSubjects(hooked, slow, [token(30)])
+  expect(await ask(client, 'SELECT DISTINCT batch FROM erase_tokens')).toEqual([{ batch: later }])
+  await client.command({ query: 'TRUNCATE TABLE erase_tokens' })
+})
+
 test('each residue is seen when its purge is taken out', async () => {
   await seed()
   const tokens = [token(4)]

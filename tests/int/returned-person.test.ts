@@ -29,7 +29,7 @@ async function comeBack({ identifiers }: ErasedPerson): Promise<void> {
   const { postgres, edge } = world
   const device = { label: 'anonymousId' as const, value: `new device of ${identifiers[0]!.value}` }
   const handles = handlesOf(await edge.keyring.appLookupKey('shop'), [...identifiers, device])
-  await createSubjectResolver({ postgres, keyring: edge.keyring }).resolve(handles, 'shop')
+  await createSubjectResolver({ postgres, keyring: edge.keyring }).resolve(handles.slice(0, -1), 'shop')
   await createLinkWriter({ postgres, keyring: edge.keyring }).write(
     [{ kind: 'identify', from: handles.at(-1)!, to: handles[0]! }],
     'shop',
