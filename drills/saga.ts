@@ -23,6 +23,7 @@ import {
   findWithdrawn,
   type GivenAnswer,
 } from './saga/judge-ends.ts'
+import { replaySagas } from './saga/replay-sagas.ts'
 import { type CertificateWatch, watchCertificates } from './saga/watch-certificates.ts'
 import { createSay } from './say.ts'
 
@@ -183,6 +184,8 @@ try {
       ...(await findBrokenPartials(stage.postgres, times, answers)),
     ]
     for (const line of broken) say(`an officer's word did not hold: ${line}`)
+    const unrepeatable = await replaySagas(office.config, requestIds)
+    for (const line of unrepeatable) say(`not replayed: ${line}`)
     const isVisible = (one: RequestTimes) =>
       endOfOne(one) ?? ['certified', 'stuck', 'held'].includes(one.state)
     const lost = times.filter((one) => !isVisible(one)).map(({ state }) => state)
@@ -200,13 +203,14 @@ try {
       blocked: count(({ state }) => state === 'stuck'),
       certificatesChecked: watch.seen(),
       certificatesWithdrawn: withdrawn.length,
+      notReplayed: unrepeatable.length,
       prematureCertificates: watch.premature(),
     }
     failed =
       report.prematureCertificates > 0 ||
       report.complete + report.blocked < report.sagas ||
       report.certificatesChecked < report.certified + count(({ state }) => state === 'closed') ||
-      broken.length > 0 ||
+      broken.length + unrepeatable.length > 0 ||
       struck < kills ||
       (kills >= ROUND && missed.length > 0)
     await stage.stop()

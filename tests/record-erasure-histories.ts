@@ -126,6 +126,22 @@ const SAGAS: Record<string, Scenario> = {
       await saga.executeUpdate('cancel')
     },
   },
+  // What officers say is written down by activities of its own; those above are from before that.
+  'erasure-cancelled-by-activity': {
+    requestId: id(14),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga) {
+      await untilStage(saga, /grace/)
+      await saga.executeUpdate('cancel')
+    },
+  },
+  'erasure-held-by-activity': {
+    requestId: id(15),
+    script: { graceMs: HOUR_MS },
+    async meanwhile(saga, clock) {
+      await holdFor(saga, clock, 365 * DAY_MS)
+    },
+  },
   'erasure-retries': {
     requestId: id(6),
     script: {

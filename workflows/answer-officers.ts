@@ -20,7 +20,7 @@ import {
   type Refusal,
 } from '../schemas/erasure-messages.ts'
 import { createPartialCertifier, VERIFIER_UNAVAILABLE } from './certify-partial.ts'
-import { brief } from './erasure-activities.ts'
+import { brief, steps } from './erasure-activities.ts'
 import type { Desk } from './saga.ts'
 import type { ErasureTracker } from './track-erasure.ts'
 
@@ -63,11 +63,16 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     await condition(() => access !== 'unopened')
     requireOpen()
   }
+  /**
+   * Not by a local activity: the saga may be in the midst of one itself, and where two end within one workflow task a replay may
+   * see them end in another order than the run did. Older runs had local ones.
+   */
+  const writing = () => (patched('officers-by-activity') ? steps : brief)
   /** An officer who was told that it is accepted can rely on it, whatever becomes of this run. Older runs kept it to themselves. */
   const end = async (ending: AcceptedEnding) => {
     if (isEarly()) await untilOpened()
     if (patched('ending-accepted')) {
-      const { stands } = await brief.acceptEnding({ requestId, ending })
+      const { stands } = await writing().acceptEnding({ requestId, ending })
       desk.ending = stands
       if (!isSameEnding(stands, ending))
         refuse('too_late', 'another ending stands, or the request has gone past the point where it can end')
@@ -97,7 +102,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     async (wish) => {
       if (isEarly()) await untilOpened()
       const holdId = uuid4()
-      await brief.placeHold({ requestId, holdId, ...wish })
+      await writing().placeHold({ requestId, holdId, ...wish })
       desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })
       return holdId
     },

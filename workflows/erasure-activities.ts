@@ -14,7 +14,8 @@ const heartbeatTimeout = '15s'
 
 /**
  * Steps of one statement or two: they run within the workflow's own task, which costs the server a third of an activity.
- * Per request they are most of the steps, so they decide how many requests a server carries.
+ * Per request they are most of the steps, so they decide how many requests a server carries. One at a time in a workflow: the
+ * order in which two end is not in the history, and a replay may see another (what an officer says goes by `steps`).
  */
 export const brief = proxyLocalActivities<
   Pick<ErasureActivities, 'openRequest' | 'acceptEnding' | 'setState' | 'placeHold' | 'enqueue'>
@@ -24,6 +25,8 @@ export const brief = proxyLocalActivities<
 export const steps = proxyActivities<
   Pick<
     ErasureActivities,
+    | 'acceptEnding'
+    | 'placeHold'
     | 'blockSubjects'
     | 'cancelRequest'
     | 'sealHolds'
