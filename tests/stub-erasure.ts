@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ApplicationFailure } from '@temporalio/common'
 import type {
   AcceptedEnding,
@@ -33,8 +32,6 @@ export interface ErasureScript {
   stores?: string[]
   /** An attempt of a terminated run writes an officer's `cancel` down when the next one is past its journal. */
   acceptedLate?: boolean
-  /** Milliseconds that a call takes. Default: none. */
-  takesMs?(): number
   /** What the verifier's clock is ahead of the saga's. */
   aheadMs?: number
   failures?: Partial<Record<Name, { times: number; code: string; message?: string; final?: boolean }>>
@@ -185,7 +182,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   }
   return {
     journal,
-    activities: script.takesMs ? slowed(activities, script.takesMs) : activities,
+    activities,
     verifier: {
       async logReceived() {
         call('logReceived')
@@ -230,17 +227,4 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       },
     },
   }
-}
-
-type Call = (input: never) => Promise<unknown>
-
-function slowed<A extends Record<keyof A, Call>>(activities: A, takesMs: () => number): A {
-  const slow = Object.entries<Call>(activities).map(([name, activity]) => [
-    name,
-    async (input: never) => {
-      await sleep(takesMs())
-      return await activity(input)
-    },
-  ])
-  return Object.fromEntries(slow) as A
 }
