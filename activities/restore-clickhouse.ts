@@ -124,7 +124,7 @@ async function eraseAgain(client: ClickHouseClient, journal: readonly JournalEnt
     Buffer.from(token, 'hex'),
   )
   if (tokens.length === 0) return 0
-  await eraseSubjects(client, randomUUID(), tokens)
+  await eraseSubjects(client, `${randomUUID()}-restore`, tokens)
   // Nothing inserts: ingest is stopped.
   const { days } = await rederiveAggregates({
     clickhouse: client,

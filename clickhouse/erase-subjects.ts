@@ -4,7 +4,15 @@ import { keepAffectedDays } from './affected-days.ts'
 import { askRows, awaitPartsGone } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 import { dropSetAsideParts } from './drop-set-aside-parts.ts'
-import { checkBatch, dropTokens, putTokens, REPEATABLE_INSERT, readTokenBatches } from './erase-tokens.ts'
+import {
+  checkBatch,
+  dropTokens,
+  isShared,
+  putTokens,
+  REPEATABLE_INSERT,
+  readSharedBatches,
+  requireTokens,
+} from './erase-tokens.ts'
 import { forgetForeignMutations } from './forget-mutations.ts'
 import { PERSONAL_TABLES, SUBJECT_TABLES } from './subject-tables.ts'
 
@@ -32,7 +40,7 @@ const MAX_MUTATIONS = 3
  * that they touched stay in `erase_days` for the recount.
  *
  * The same batch may be run again after a crash at any point: it finds its mutation by the batch's id, which is in its text.
- * One run of a batch at a time. Only whole-row deletion by `ALTER … DELETE`: mixed with masks or patch parts it fails.
+ * One run of a batch at a time, and one shared batch; a batch whose id has a suffix may run beside it. Only whole-row deletion by `ALTER … DELETE`: mixed with masks or patch parts it fails.
  * @throws EbbError `rows_remain`, `parts_remain`, `batch_unknown`
  */
 export async function eraseSubjects(
@@ -45,10 +53,11 @@ export async function eraseSubjects(
   const giveUpAt = Date.now() + patienceMs
   // Of batches that were given up half-way: nobody else takes them away, and as long as they are there the people are not gone. Read
   // before anything is done: a run that was given up and still goes on then never takes a later one's.
-  const before = await readTokenBatches(client)
+  const before = isShared(batch) ? await readSharedBatches(client) : []
   await putTokens(client, batch, tokens)
   await keepAffectedDays(client, batch)
   await deleteRows(client, batch, giveUpAt)
+  await requireTokens(client, batch, tokens)
   const deletions = await readEvidence(client, batch)
   await dropSetAsideParts(client, PERSONAL_TABLES)
   await forgetForeignMutations(client, PERSONAL_TABLES)

@@ -58,10 +58,34 @@ export async function dropBatch(client: ClickHouseClient, table: BatchTable, bat
   })
 }
 
-/** Ids of the batches whose tokens stand in the helper table. */
-export async function readTokenBatches(client: ClickHouseClient): Promise<string[]> {
+/**
+ * Ids of the shared batches whose tokens stand in the helper table. One is under way at a time, so the others were given up. Batches
+ * with a suffix are not among them: a restore has its own, at the same time.
+ */
+export async function readSharedBatches(client: ClickHouseClient): Promise<string[]> {
   const rows = await askRows<{ batch: string }>(client, 'SELECT DISTINCT batch FROM erase_tokens')
-  return rows.map(({ batch }) => batch)
+  return rows.map(({ batch }) => batch).filter(isShared)
+}
+
+export const isShared = (batch: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(batch)
+
+/**
+ * That the batch's tokens are all there still: where they are not, nothing is found of anybody, and nothing was deleted.
+ * @throws EbbError `rows_remain`
+ */
+export async function requireTokens(
+  client: ClickHouseClient,
+  batch: string,
+  tokens: readonly Buffer[],
+): Promise<void> {
+  const [row] = await askRows<{ n: string }>(
+    client,
+    'SELECT uniqExact(token) AS n FROM erase_tokens WHERE batch = {batch:String}',
+    { batch },
+  )
+  const expected = new Set(tokens.map((token) => token.toString('hex'))).size
+  if (Number(row?.n) !== expected)
+    throw new EbbError('rows_remain', 'tokens of the batch are gone: it is not known what was deleted')
 }
 
 /** The tokens of these batches leave the helper table, physically. */

@@ -64,8 +64,8 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     requireOpen()
   }
   /**
-   * Not by a local activity: the saga may be in the midst of one itself, and where two end within one workflow task a replay may
-   * see them end in another order than the run did. Older runs had local ones.
+   * Not by a local activity: the saga may be in the midst of one itself, and where two end within one workflow task a replay sees
+   * them end together, and what follows from them in another order than the run did. Older runs had local ones.
    */
   const writing = () => (patched('officers-by-activity') ? steps : brief)
   /** An officer who was told that it is accepted can rely on it, whatever becomes of this run. Older runs kept it to themselves. */

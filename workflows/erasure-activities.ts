@@ -14,8 +14,8 @@ const heartbeatTimeout = '15s'
 
 /**
  * Steps of one statement or two: they run within the workflow's own task, which costs the server a third of an activity.
- * Per request they are most of the steps, so they decide how many requests a server carries. One at a time in a workflow: the
- * order in which two end is not in the history, and a replay may see another (what an officer says goes by `steps`).
+ * Per request they are most of the steps, so they decide how many requests a server carries. One at a time in a workflow:
+ * whether two ended together or one after the other is not in the history (what an officer says goes by `steps`).
  */
 export const brief = proxyLocalActivities<
   Pick<ErasureActivities, 'openRequest' | 'acceptEnding' | 'setState' | 'placeHold' | 'enqueue'>

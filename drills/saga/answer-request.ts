@@ -8,7 +8,7 @@ export type Answer = 'cancel' | 'refuse' | 'hold' | 'partial'
 
 /**
  * `accepted` can be relied on; `ignored` was accepted, and the saga went on without it. `late`: the saga had gone past it, its store
- * had come back, or an attempt before was taken unheard. `unsaid`: whoever takes it stayed away to the end.
+ * had come back, whatever was found in it then, or an attempt before was taken unheard. `unsaid`: whoever takes it stayed away to the end.
  */
 export type AnswerOutcome = 'accepted' | 'ignored' | 'late' | 'unsaid'
 
@@ -17,7 +17,7 @@ const PAUSE_MS = 500
 const HOLD_MS = 4 * 60_000
 /** A partial certificate is waited for so long; then its store comes back all the same. */
 const PARTIAL_MS = 4 * 60_000
-const LATE = new Set(['too_late', 'hold_unknown', 'not_stuck', 'store_answers'])
+const LATE = new Set(['too_late', 'hold_unknown', 'not_stuck', 'store_answers', 'survivors_found'])
 /** Workers and engines are killed all the time: these are waited for. */
 const AWAY = new Set(['saga_unavailable', 'postgres_unavailable', 'verifier_unavailable'])
 

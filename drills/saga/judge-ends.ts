@@ -34,6 +34,9 @@ export async function findBrokenWords(
   return broken
 }
 
+/** States in which a certificate of the whole has taken the place of a partial one. */
+const WHOLE = new Set(['held', 'certified', 'closed'])
+
 /** Requests whose officer was given a partial certificate that is not there, and those that still stand though all is erased. */
 export async function findBrokenPartials(
   postgres: Postgres,
@@ -51,7 +54,7 @@ export async function findBrokenPartials(
     const given = answers.get(requestId)
     const isPromised = given?.answer === 'partial' && (await given.outcome) === 'accepted'
     const stands = withdrawn.get(requestId) === false
-    if ((isPromised && !withdrawn.has(requestId)) || (stands && state === 'closed'))
+    if ((isPromised && !withdrawn.has(requestId)) || (stands && WHOLE.has(state)))
       broken.push(`partial ${stands ? 'not withdrawn' : 'lost'}, ${requestId} ${state}`)
   }
   return broken

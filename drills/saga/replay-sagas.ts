@@ -16,15 +16,20 @@ export async function replaySagas(config: Config, requestIds: readonly string[])
   const { address, namespace } = config.temporal
   const connection = await connectTemporal(address)
   const { workflow } = new Client({ connection, namespace })
+  const failed: string[] = []
   async function* histories() {
     for (const requestId of requestIds) {
       const workflowId = erasureWorkflowId(requestId)
-      yield { workflowId, history: await workflow.getHandle(workflowId).fetchHistory() }
+      const history = await workflow
+        .getHandle(workflowId)
+        .fetchHistory()
+        .catch(() => undefined)
+      if (history) yield { workflowId, history }
+      else failed.push(`${workflowId}: it has no history`)
     }
   }
   try {
     const workflowBundle = await bundleWorkflows()
-    const failed: string[] = []
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories()))
       if (error) failed.push(`${workflowId}: ${String(error).slice(0, 300)}`)
     return failed

@@ -261,16 +261,37 @@ test('a run that was given up is finished by the next batch of the same people, 
   }
 })
 
-test('a run that goes on for too long leaves the tokens of a batch that began later', async () => {
+test('a run that goes on for too long leaves the tokens of a batch that began later; a restore and a batch leave each other’s', async () => {
   await seed()
+  const batches = async () => {
+    const rows = await ask(client, 'SELECT DISTINCT batch FROM erase_tokens ORDER BY batch')
+    return rows.map((row) => (row as { batch: string }).batch)
+  }
   const [slow, later] = [randomUUID(), randomUUID()]
+  const restore = `${randomUUID()}-restore`
   const hooked = withHook(client, async (query) => {
     if (query.startsWith(`ALTER TABLE erase_tokens DROP PARTITION '${slow}'`))
       await putTokens(client, later, [token(31)])
   })
+  await putTokens(client, restore, [token(32)])
   await eraseSubjects(hooked, slow, [token(30)])
-  expect(await ask(client, 'SELECT DISTINCT batch FROM erase_tokens')).toEqual([{ batch: later }])
+  expect(await batches()).toEqual([later, restore].sort())
+  await eraseSubjects(client, `${randomUUID()}-restore`, [token(33)])
+  expect(await batches()).toEqual([later, restore].sort())
   await client.command({ query: 'TRUNCATE TABLE erase_tokens' })
+})
+
+test('a batch whose tokens somebody takes away has deleted nothing, and says so', async () => {
+  await seed()
+  const hooked = withHook(client, async (query) => {
+    if (query.startsWith('ALTER TABLE events_raw DELETE'))
+      await client.command({ query: 'TRUNCATE TABLE erase_tokens' })
+  })
+  const [batch, tokens] = [randomUUID(), [token(34)]]
+  await expect(eraseSubjects(hooked, batch, tokens)).rejects.toMatchObject({ code: 'rows_remain' })
+  await eraseSubjects(client, batch, tokens)
+  await rederive()
+  expect(await findErasureResidues(client, tokens)).toEqual([])
 })
 
 test('each residue is seen when its purge is taken out', async () => {

@@ -5,8 +5,8 @@ import type { OpenRequest } from './observation.ts'
 
 const STORE = 'clickhouse/aggregates'
 
-/** A batch that came later may have erased its rows and not yet counted again: two minutes for a year of days on a busy machine. */
-const RECOUNT_MS = 240_000
+/** A batch that came later may have erased its rows and not yet counted again. */
+const RECOUNT_MS = 90_000
 
 /** Days of one statement. */
 const DAYS_AT_ONCE = 300
