@@ -41,11 +41,15 @@ describe('calls of one window', () => {
   it('that come while a run is under way are in one run, which waits for its end', async () => {
     const runs: number[][] = []
     let underWay = 0
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
     const call = gatherCalls<number>(1, async (items) => {
       underWay += 1
       expect(underWay).toBe(1)
       runs.push([...items])
-      await sleep(50)
+      await ended
       underWay -= 1
     })
     const calls = [call(1)]
@@ -53,6 +57,7 @@ describe('calls of one window', () => {
       await sleep(10)
       calls.push(call(item))
     }
+    end()
     await Promise.all(calls)
     expect(runs).toEqual([[1], [2, 3, 4]])
   })
