@@ -124,10 +124,12 @@ async function eraseAgain(client: ClickHouseClient, journal: readonly JournalEnt
     Buffer.from(token, 'hex'),
   )
   if (tokens.length === 0) return 0
-  await eraseSubjects(client, `${randomUUID()}-restore`, tokens)
+  const batch = `${randomUUID()}-restore`
+  await eraseSubjects(client, batch, tokens)
   // Nothing inserts: ingest is stopped.
   const { days } = await rederiveAggregates({
     clickhouse: client,
+    only: batch,
     withIngestHeld: (work) => work(() => Number.POSITIVE_INFINITY),
   })
   // What analysts are shown of these days speaks of the erased as well.

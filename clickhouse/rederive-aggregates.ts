@@ -3,7 +3,7 @@ import { type AppDay, readAffectedDays } from './affected-days.ts'
 import { askRows, awaitPartsGone, readServerTime } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 import { DAY_MARTS } from './day-marts.ts'
-import { dropBatch } from './erase-tokens.ts'
+import { dropBatch, isShared } from './erase-tokens.ts'
 import { type LiveAggregate, readLiveAggregates } from './live-aggregates.ts'
 import { rederiveMarts } from './rederive-marts.ts'
 import { prepareMonth, type RederivedMonth, refreshMonth, swapMonth } from './rederive-month.ts'
@@ -44,14 +44,19 @@ const QUICK_MS = 1_000
 export async function rederiveAggregates({
   clickhouse: client,
   withIngestHeld,
+  only,
   patienceMs = PATIENCE_MS,
 }: {
   clickhouse: ClickHouseClient
   withIngestHeld: WithIngestHeld
+  /** Days of this batch alone; default: of all shared ones, those that were given up with them. */
+  only?: string
   patienceMs?: number
 }): Promise<Rederived> {
   const giveUpAt = Date.now() + patienceMs
-  const kept = await readAffectedDays(client)
+  const kept = (await readAffectedDays(client)).filter(({ batch }) =>
+    only === undefined ? isShared(batch) : batch === only,
+  )
   const days = distinctDays(kept)
   if (days.length === 0) return { days, partitions: [], heldMs: 0 }
   const [gone] = await Promise.all([readServerTime(client), dropHelpers(client)])

@@ -281,6 +281,24 @@ test('a run that goes on for too long leaves the tokens of a batch that began la
   await client.command({ query: 'TRUNCATE TABLE erase_tokens' })
 })
 
+test('a recount of a restore and one of the batches leave each other’s days', async () => {
+  await seed()
+  const [batch, restore] = [randomUUID(), `${randomUUID()}-restore`]
+  await eraseSubjects(client, batch, [token(35)])
+  await eraseSubjects(client, restore, [token(36)])
+  const waiting = async () => [...new Set((await readAffectedDays(client)).map((row) => row.batch))].sort()
+  expect(await waiting()).toEqual([batch, restore].sort())
+  await rederive()
+  expect(await waiting()).toEqual([restore])
+  await rederiveAggregates({
+    clickhouse: client,
+    only: restore,
+    withIngestHeld: (work) => work(() => 60_000),
+  })
+  expect(await waiting()).toEqual([])
+  expect(await differingViews(client)).toEqual([])
+})
+
 test('a batch whose tokens somebody takes away has deleted nothing, and says so', async () => {
   await seed()
   const hooked = withHook(client, async (query) => {
