@@ -58,6 +58,8 @@ const say = createSay()
 const POINT_WAIT_MS = 30_000
 /** A hold ends after its certificate, a store that is away is tried for half a minute: two batches are on the way there. */
 const ANSWERED_WAIT_MS = 90_000
+/** On its last turn a boundary is waited for as long as a saga may take to it; the last ones lie behind a certificate and a horizon. */
+const MISSED_WAIT_MS = 180_000
 /** Faults in which every boundary has its turn. */
 const ROUND = Math.ceil(SAGA_POINTS.length * 1.5)
 const faultFile = join(tmpdir(), `ebb-fault-${process.pid}`)
@@ -128,7 +130,12 @@ function giveAnswer(
 
 type Erase = (answer?: Answer) => Promise<void>
 
-async function strike(n: number, fault: Fault | { kind: 'cold' }, erase: Erase): Promise<boolean> {
+async function strike(
+  n: number,
+  fault: Fault | { kind: 'cold' },
+  erase: Erase,
+  waitMs = POINT_WAIT_MS,
+): Promise<boolean> {
   const { platform } = stage.drill
   if (fault.kind === 'cold') {
     for (const name of WORKERS) platform.kill(name, 'SIGKILL')
@@ -138,7 +145,7 @@ async function strike(n: number, fault: Fault | { kind: 'cold' }, erase: Erase):
   }
   const point = 'point' in fault ? fault.point : undefined
   const answer = point === undefined ? undefined : answerToReach(point)
-  const pointWaitMs = answer ? ANSWERED_WAIT_MS : POINT_WAIT_MS
+  const pointWaitMs = answer ? ANSWERED_WAIT_MS : waitMs
   const hit = await injectFault(platform, faultFile, fault, { pointWaitMs, onArmed: () => erase(answer) })
   if (point) boundaries.drawn.add(point)
   if (point && hit) boundaries.struck.add(point)
@@ -154,8 +161,8 @@ async function strikeMissed(erase: Erase): Promise<number> {
   for (const { victim, point } of SAGA_POINTS) {
     if (!boundaries.drawn.has(point) || boundaries.struck.has(point)) continue
     // Numbered after all that are drawn.
-    if (await strike(first + attempts, { kind: 'point', victim, point, nth: 1, inMidst: true }, erase))
-      struck++
+    const fault = { kind: 'point', victim, point, nth: 1, inMidst: true } as const
+    if (await strike(first + attempts, fault, erase, MISSED_WAIT_MS)) struck++
   }
   return struck
 }
