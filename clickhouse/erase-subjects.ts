@@ -40,7 +40,8 @@ const MAX_MUTATIONS = 3
  * that they touched stay in `erase_days` for the recount.
  *
  * The same batch may be run again after a crash at any point: it finds its mutation by the batch's id, which is in its text.
- * One run of a batch at a time, and one shared batch; a batch whose id has a suffix may run beside it. Only whole-row deletion by `ALTER … DELETE`: mixed with masks or patch parts it fails.
+ * One run of a batch at a time, and one shared batch; a batch whose id has a suffix may run beside it. Only whole-row deletion by
+ * `ALTER … DELETE`: mixed with masks or patch parts it fails.
  * @throws EbbError `rows_remain`, `parts_remain`, `batch_unknown`
  */
 export async function eraseSubjects(
