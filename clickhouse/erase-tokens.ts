@@ -17,11 +17,19 @@ export const REPEATABLE_INSERT = {
 /** Partition changes wait for every replica. */
 export const EVERY_REPLICA = { alter_sync: '2' } as const
 
+/** A UUID, with a suffix where the batch is not a shared one. */
+const BATCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?<suffix>-[a-z]{1,20})?$/
+
 /** @throws EbbError `batch_unknown` unless the id is a UUID, with a suffix perhaps; it is then safe inside a statement. */
 export function checkBatch(batch: string): string {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[a-z]{1,20})?$/.test(batch))
-    throw new EbbError('batch_unknown', 'a batch is named by a UUID')
+  if (!BATCH.test(batch)) throw new EbbError('batch_unknown', 'a batch is named by a UUID')
   return batch
+}
+
+/** A batch of requests that wait together; one is under way at a time. */
+export function isShared(batch: string): boolean {
+  const match = BATCH.exec(batch)
+  return match !== null && match.groups?.suffix === undefined
 }
 
 /**
@@ -66,8 +74,6 @@ export async function readSharedBatches(client: ClickHouseClient): Promise<strin
   const rows = await askRows<{ batch: string }>(client, 'SELECT DISTINCT batch FROM erase_tokens')
   return rows.map(({ batch }) => batch).filter(isShared)
 }
-
-export const isShared = (batch: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(batch)
 
 /**
  * That the batch's tokens are all there still: where they are not, nothing is found of anybody, and nothing was deleted.

@@ -30,6 +30,11 @@ async function untilStage(saga: SagaHandle, stage: RegExp): Promise<void> {
   }
 }
 
+async function cancelInGrace(saga: SagaHandle): Promise<void> {
+  await untilStage(saga, /grace/)
+  await saga.executeUpdate('cancel')
+}
+
 async function refuseInGrace(saga: SagaHandle): Promise<void> {
   await untilStage(saga, /grace/)
   await saga.executeUpdate('refuse', {
@@ -42,6 +47,10 @@ async function holdFor(saga: SagaHandle, clock: WorkflowClock, ms: number): Prom
   const untilMs = (await clock.environment.currentTimeMs()) + ms
   const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
   return (await saga.executeUpdate('placeHold', { args: [wish] })) as string
+}
+
+async function holdForAYear(saga: SagaHandle, clock: WorkflowClock): Promise<void> {
+  await holdFor(saga, clock, 365 * DAY_MS)
 }
 
 const SURVIVOR = { found: [{ store: 'clickhouse/events', count: 3 }] }
@@ -59,10 +68,7 @@ const SAGAS: Record<string, Scenario> = {
   'erasure-cancelled': {
     requestId: id(2),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga) {
-      await untilStage(saga, /grace/)
-      await saga.executeUpdate('cancel')
-    },
+    meanwhile: cancelInGrace,
   },
   'erasure-refused': {
     requestId: id(3),
@@ -78,9 +84,7 @@ const SAGAS: Record<string, Scenario> = {
   'erasure-held': {
     requestId: id(4),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga, clock) {
-      await holdFor(saga, clock, 365 * DAY_MS)
-    },
+    meanwhile: holdForAYear,
   },
   // Of two holds, one ends while a store is away: three days and a half.
   'erasure-hold-over': {
@@ -130,17 +134,12 @@ const SAGAS: Record<string, Scenario> = {
   'erasure-cancelled-by-activity': {
     requestId: id(14),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga) {
-      await untilStage(saga, /grace/)
-      await saga.executeUpdate('cancel')
-    },
+    meanwhile: cancelInGrace,
   },
   'erasure-held-by-activity': {
     requestId: id(15),
     script: { graceMs: HOUR_MS },
-    async meanwhile(saga, clock) {
-      await holdFor(saga, clock, 365 * DAY_MS)
-    },
+    meanwhile: holdForAYear,
   },
   'erasure-retries': {
     requestId: id(6),

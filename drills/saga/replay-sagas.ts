@@ -1,9 +1,10 @@
 import { Client } from '@temporalio/client'
-import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker'
+import { Worker } from '@temporalio/worker'
 import { connectTemporal } from '../../cli/connect-temporal.ts'
 import type { Config } from '../../runtime/config.ts'
 import { erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
+import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
 
 /**
  * Goes through the history of each saga once more. Whatever was killed, a saga must do on the way what it did: one that does not stands
@@ -11,8 +12,7 @@ import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
  * @returns what went otherwise, by workflow
  */
 export async function replaySagas(config: Config, requestIds: readonly string[]): Promise<string[]> {
-  const filter = makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' })
-  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter } } })
+  quietTemporal()
   const { address, namespace } = config.temporal
   const connection = await connectTemporal(address)
   const { workflow } = new Client({ connection, namespace })

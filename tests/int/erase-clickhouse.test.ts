@@ -210,12 +210,14 @@ const RECOUNT_DEATHS = [
   'ALTER TABLE erase_days DROP',
 ]
 
+/** A client whose run dies ahead of a statement that begins so. */
+const dying = (death: string) =>
+  withHook(client, async (query) => {
+    if (query.startsWith(death)) throw new Error('killed')
+  })
+
 test('a run that dies at any step is finished by the next, which finds its mutation', async () => {
   await seed()
-  const dying = (death: string) =>
-    withHook(client, async (query) => {
-      if (query.startsWith(death)) throw new Error('killed')
-    })
   const batches = DELETION_DEATHS.map((death, index) => ({
     death,
     batch: randomUUID(),
@@ -248,10 +250,6 @@ test('a run that dies at any step is finished by the next, which finds its mutat
 
 test('a run that was given up is finished by the next batch of the same people, under another id', async () => {
   await seed()
-  const dying = (death: string) =>
-    withHook(client, async (query) => {
-      if (query.startsWith(death)) throw new Error('killed')
-    })
   for (const [index, death] of DELETION_DEATHS.entries()) {
     const tokens = [token(20 + index)]
     await expect(eraseSubjects(dying(death), randomUUID(), tokens), death).rejects.toThrow('killed')

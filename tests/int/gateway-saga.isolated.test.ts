@@ -13,8 +13,8 @@ import {
 } from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
+import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
 import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
-import { quietTemporal } from '../quiet-temporal.ts'
 import { type ErasureScript, stubErasure } from '../stub-erasure.ts'
 
 // The real server, the real workflow and the real gateway; only what erases is scripted, so that a stage can be held.

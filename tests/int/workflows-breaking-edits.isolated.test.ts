@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
+import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
 import { historyFromJson } from '../history-json.ts'
-import { quietTemporal } from '../quiet-temporal.ts'
 
 interface Edit {
   /** What a well-meaning change might do, as replacements in one file of workflows/. */
