@@ -18,6 +18,22 @@ afterAll(async () => {
   await stage?.close()
 })
 
+// Longer than a look waits for what goes by itself (look-into-aggregates.ts).
+test('Whose day is not counted again yet is waited for, and holds up nobody who is looked for with them', async () => {
+  const [waiting, other] = await world.people(2, 'own days')
+  await world.erase(other!)
+  await world.erase(waiting!, ['clickhouse/aggregates'])
+  const verifier = world.verify(120_000)
+  let isOver = false
+  const verdict = verifier.verifyAbsence({ requestId: waiting!.requestId }).finally(() => {
+    isOver = true
+  })
+  expect(await verifier.verifyAbsence({ requestId: other!.requestId })).toEqual({ found: [] })
+  expect(isOver).toBe(false)
+  await world.rederive()
+  expect(await verdict).toEqual({ found: [] })
+}, 300_000)
+
 // ClickHouse was away for the first batch's recount, which was given up; the next batch's counts the days of both.
 test('A recount takes the days of a batch that was given up with its own, though both erased on the same day', async () => {
   const [first, second] = await world.people(2, 'one day')

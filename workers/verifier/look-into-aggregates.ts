@@ -1,12 +1,19 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
+import type { Survivors } from '../../schemas/erasure.ts'
 import { type Findings, waitFor } from './findings.ts'
 import { ask } from './look-into-clickhouse.ts'
 import type { OpenRequest } from './observation.ts'
 
 const STORE = 'clickhouse/aggregates'
 
-/** A batch that came later may have erased its rows and not yet counted again. */
-const RECOUNT_MS = 90_000
+/**
+ * A batch that came later may have erased its rows and not yet counted again. So long a look waits for it, and with it everyone who
+ * shares the look.
+ */
+const SHARED_MS = 15_000
+
+/** So long such a find is looked into again, which holds up nobody else: a recount of a year takes minutes where much else goes on. */
+export const RECOUNT_MS = 5 * 60_000
 
 /** Days of one statement. */
 const DAYS_AT_ONCE = 300
@@ -17,7 +24,7 @@ const DAYS_AT_ONCE = 300
  * much. Kept to days, since the verifier noted them before anything was erased.
  */
 export async function lookIntoAggregates(
-  { clickhouse: client, patienceMs = RECOUNT_MS }: { clickhouse: ClickHouseClient; patienceMs?: number },
+  { clickhouse: client, patienceMs = SHARED_MS }: { clickhouse: ClickHouseClient; patienceMs?: number },
   requests: readonly OpenRequest[],
   findings: Findings,
 ): Promise<void> {
@@ -25,7 +32,7 @@ export async function lookIntoAggregates(
   for (const { app, observed } of requests) {
     for (const day of observed?.days ?? []) waiting.set(`${app} ${day}`, { app, day })
   }
-  await waitFor(Math.min(patienceMs, RECOUNT_MS), async () => {
+  await waitFor(Math.min(patienceMs, SHARED_MS), async () => {
     waiting = await overcounted(client, waiting)
     return waiting.size === 0
   })
@@ -34,6 +41,11 @@ export async function lookIntoAggregates(
     const left = (observed?.days ?? []).filter((day) => waiting.has(`${app} ${day}`))
     findings.add(requestId, STORE, left.length)
   }
+}
+
+/** Whether another batch's recount may be all that is missing. */
+export function awaitsRecount({ found }: Survivors): boolean {
+  return found.length > 0 && found.every(({ store }) => store === STORE)
 }
 
 async function overcounted(

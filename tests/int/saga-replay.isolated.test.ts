@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Client, Connection } from '@temporalio/client'
+import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { afterAll, beforeAll, describe, inject, it } from 'vitest'
+import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../../schemas/erasure-messages.ts'
+import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
+import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
+import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
+import type { eraseSubject } from '../../workflows/index.ts'
+import type { SagaHandle } from '../erasure-clock.ts'
+import { type ErasureScript, type StubbedErasure, stubErasure } from '../stub-erasure.ts'
+
+// The real server and the real workflow; what it does is scripted, so that one of its local steps can hang. A worker asks for another
+// task of the workflow after eight seconds, and whatever was said meanwhile comes with that, before the step has ended.
+let connection: Connection
+let native: NativeConnection
+let workflowBundle: WorkflowBundle
+beforeAll(async () => {
+  quietTemporal()
+  const address = inject('engines').EBB_TEMPORAL_ADDRESS!
+  connection = await Connection.connect({ address })
+  native = await NativeConnection.connect({ address })
+  await ensureSearchAttributes(connection, 'default')
+  workflowBundle = await bundleWorkflows()
+})
+afterAll(async () => {
+  await native?.close()
+  await connection?.close()
+})
+
+type Step = 'setState' | 'enqueue'
+
+/** Of one step the first call hangs, as it does on a database that gives no answer. */
+function hanging({ activities }: StubbedErasure, step: Step, ms: number): StubbedErasure['activities'] {
+  const act = activities[step] as (input: never) => Promise<void>
+  let calls = 0
+  return {
+    ...activities,
+    async [step](input: never) {
+      calls += 1
+      if (calls === 1) await pause(ms)
+      await act(input)
+    },
+  }
+}
+
+async function placeHold(saga: SagaHandle): Promise<void> {
+  const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', placedBy: 'officer' }
+  await saga.executeUpdate('placeHold', { args: [{ ...wish, untilMs: Date.now() + 3_600_000 }] })
+}
+
+/** Runs a saga to its end while one step hangs, and then once more from its history. */
+async function runAndReplay(
+  script: ErasureScript,
+  hang: { step: Step; ms: number },
+  meanwhile: (saga: SagaHandle) => Promise<void>,
+): Promise<void> {
+  const { workflow } = new Client({ connection })
+  const stub = stubErasure(script, {
+    now: async () => Date.now(),
+    tell: (requestId: string, done: BatchDone) =>
+      workflow.getHandle(erasureWorkflowId(requestId)).signal(ERASURE_MESSAGES.batchDone, done),
+  })
+  const taskQueue = randomUUID()
+  const [worker, verifier] = await Promise.all([
+    Worker.create({
+      connection: native,
+      taskQueue,
+      workflowBundle,
+      activities: hanging(stub, hang.step, hang.ms),
+    }),
+    Worker.create({ connection: native, taskQueue: `${taskQueue}-verifier`, activities: stub.verifier }),
+  ])
+  const requestId = randomUUID()
+  const workflowId = erasureWorkflowId(requestId)
+  const run = async () => {
+    const args: [{ requestId: string }] = [{ requestId }]
+    const saga = await workflow.start<typeof eraseSubject>('eraseSubject', { taskQueue, workflowId, args })
+    await pause(3_000)
+    await meanwhile(saga)
+    await saga.result()
+  }
+  await worker.runUntil(verifier.runUntil(run()))
+  const history = await workflow.getHandle(workflowId).fetchHistory()
+  await Worker.runReplayHistory({ workflowBundle }, history, workflowId)
+}
+
+// What an officer says went by a local step, too, once: the first of these could not be replayed then.
+describe.concurrent('a saga goes the same way once more, although', () => {
+  it('an officer spoke while it waited for the database', () =>
+    runAndReplay({ graceMs: 40_000 }, { step: 'setState', ms: 9_500 }, async (saga) => {
+      await placeHold(saga)
+      await saga.executeUpdate('cancel')
+    }))
+
+  it('an officer spoke and the deadline passed while the database hung for longer than two tasks', () =>
+    runAndReplay({ graceMs: 40_000, dueMs: 9_000 }, { step: 'setState', ms: 17_500 }, async (saga) => {
+      await placeHold(saga)
+      await saga.executeUpdate('cancel')
+    }))
+
+  it('the database gave no answer within the time of a try', () =>
+    runAndReplay({ graceMs: 40_000, dueMs: 12_500 }, { step: 'setState', ms: 27_000 }, async (saga) => {
+      await placeHold(saga)
+      await saga.executeUpdate('cancel')
+    }))
+
+  it('the deadline passed while it stood in line', () =>
+    runAndReplay({ dueMs: 4_000 }, { step: 'enqueue', ms: 9_500 }, async () => undefined))
+})
