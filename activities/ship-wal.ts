@@ -8,6 +8,7 @@ import type { Postgres } from '../postgres/client.ts'
 import { readServerFile } from '../postgres/read-server-file.ts'
 import { formatLsn, readSlot, readWalState, segmentName, slotName } from '../postgres/wal-slot.ts'
 import { databaseOf, withSession } from '../postgres/with-session.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { writeCatalogRecord } from '../s3/backup-catalog.ts'
 import { purgeOldVersions } from '../s3/purge.ts'
 import { putObject } from '../s3/put-object.ts'
@@ -26,6 +27,7 @@ export function createShipWal(deps: BackupDeps): BackupActivities['shipWal'] {
  * @throws EbbError `wal_gap`: the server removed log before it was copied; the next base backup begins anew
  */
 export async function shipWal(deps: BackupDeps): Promise<{ segments: number }> {
+  if (isLeftOut('wal-shipping')) return { segments: 0 }
   const { url, keyringUrl } = deps.config.postgres
   return withAdvisoryLock(url, 'ebb wal', async () => {
     let segments = 0

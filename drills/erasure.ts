@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type PrivacyOffice, withPrivacyOffice } from '../cli/privacy-office.ts'
+import { leaveOut } from '../runtime/left-out-purge.ts'
 import { checksumBystanders, compareChecksums } from './erasure/bystanders.ts'
 import { findUnequalAggregates } from './erasure/compare-aggregates.ts'
 import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
@@ -113,13 +114,17 @@ const isCanary = ({ canary, secret }: FileFinding) =>
 const count = (findings: readonly FileFinding[], isMeant: (one: FileFinding) => boolean) =>
   findings.filter(isMeant).length
 
+const drilled: Record<string, string> = values.without
+  ? { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }
+  : {}
+leaveOut(drilled)
 const stage = await openStage({
   subjects,
   bystanders: Number(values.bystanders),
   events,
   keep: values.keep,
   horizons: { eventsS: horizonS, backupS: horizonS, keyringBackupS: horizonS, suppressS: horizonS },
-  environment: { ...(values.without && { EBB_DRILL: '1', EBB_DRILL_WITHOUT: values.without }) },
+  environment: drilled,
   say,
 })
 let failed = true

@@ -1,5 +1,6 @@
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
+import { isLeftOut } from '../runtime/left-out-purge.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { TOPICS } from '../schemas/event-record.ts'
 import { createKafka, prefixed } from './client.ts'
@@ -24,6 +25,8 @@ interface TopicSettings {
 }
 
 const DAY_MS = 24 * HOUR_MS
+/** Kafka's name for it. */
+const FOREVER_MS = -1
 /**
  * From the moment at which nobody can read a segment to its end on the disk. A certificate names what can be read: the default of a
  * minute would leave bytes on the disk that it does not speak of.
@@ -53,7 +56,7 @@ export function topicSettings(
       partitions: EVENT_PARTITIONS,
       entries: {
         'cleanup.policy': 'delete',
-        'retention.ms': String(retentionMs),
+        'retention.ms': String(isLeftOut('event-expiry') ? FOREVER_MS : retentionMs),
         'message.timestamp.type': 'LogAppendTime',
         'segment.ms': String(Math.min(HOUR_MS / 4, retentionMs)),
         'segment.bytes': String(128 * 1024 * 1024),

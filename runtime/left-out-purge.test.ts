@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest'
-import { isLeftOut, PURGES, readLeftOut } from './left-out-purge.ts'
+import { afterEach, expect, it } from 'vitest'
+import { isLeftOut, leaveOut, PURGES, readLeftOut } from './left-out-purge.ts'
+
+afterEach(() => leaveOut({}))
 
 it('leaves nothing out unless a drill says so', () => {
   for (const purge of PURGES) expect(isLeftOut(purge)).toBe(false)
@@ -14,4 +16,9 @@ it('refuses to leave a purge out of a platform that is no drill', () => {
   expect(() => readLeftOut({ EBB_DRILL_WITHOUT: 'vault-rewrite' })).toThrow(/EBB_DRILL=1/)
   expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'something' })).toThrow(/some of/)
   expect(() => readLeftOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'vault-rewrite,x' })).toThrow(/some of/)
+})
+
+it('can be told within a process that has begun', () => {
+  leaveOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'event-expiry' })
+  expect([isLeftOut('event-expiry'), isLeftOut('vault-rewrite')]).toEqual([true, false])
 })

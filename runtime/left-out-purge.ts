@@ -25,6 +25,14 @@ export const PURGES = [
   'backup-expiry',
   /** What is kept against late batches is not withdrawn, though the request says so. */
   'state-withdrawal',
+  /** Events stay in Kafka. */
+  'event-expiry',
+  /** The write-ahead log stays on Postgres's disk: nothing moves it to the bucket, where it would expire. */
+  'wal-shipping',
+  /** What ClickHouse has replaced stays on its disk (the development server). */
+  'old-parts',
+  /** Bodies of statements stay where they waited (the development server). */
+  'spool',
 ] as const
 export type Purge = (typeof PURGES)[number]
 
@@ -42,5 +50,11 @@ export function readLeftOut(environment: Record<string, string | undefined>): (p
   return (purge) => chosen.includes(purge)
 }
 
-// Read here and not in config.ts: it is no setting of the product.
-export const isLeftOut = readLeftOut(process.env)
+// Read here and not in config.ts: it is no setting of the product. At the start, so that a wrong name is refused there.
+let leftOut = readLeftOut(process.env)
+export const isLeftOut = (purge: Purge): boolean => leftOut(purge)
+
+/** For the drill's own process, which makes the topics of the platform that it starts. @throws EbbError as readLeftOut */
+export function leaveOut(environment: Record<string, string | undefined>): void {
+  leftOut = readLeftOut(environment)
+}

@@ -55,6 +55,28 @@ test('a restart waits for the new process, not for what the old one had written'
   await child.stop()
 })
 
+test('a process that is coming up again can be killed, and is started once more; a stop ends it', async () => {
+  const child = await superviseProcess(home, shell('echo up $$; sleep 0.5; echo ready; sleep 60'))
+  const comingUp = async (than: number) => {
+    await expect.poll(() => child.pid, { timeout: 10_000 }).not.toBe(than)
+    await expect.poll(() => child.output(), { timeout: 10_000 }).toContain(`up ${child.pid}`)
+    return child.pid
+  }
+  const restarted = child.restart()
+  const first = await comingUp(child.pid)
+  child.kill('SIGKILL')
+  await restarted
+  expect(child.pid).not.toBe(first)
+  expect(child.output()).toContain('ready')
+
+  const again = child.restart()
+  const last = await comingUp(child.pid)
+  await child.stop()
+  await again
+  expect(child.pid).toBe(last)
+  expect(isAlive(last)).toBe(false)
+})
+
 test('a large log is set aside at a restart too', async () => {
   const child = await superviseProcess(home, shell('echo ready $$; sleep 60'))
   await truncate(child.logFile, 20_000_001)

@@ -91,7 +91,13 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
 
   const startAgain = async () => {
     await end('SIGKILL')
-    current = await relaunch(spec, logFile, pidFile)
+    // Already while it comes up it is the one that `kill` and `pid` mean.
+    const onLaunched = (launched: Launched) => {
+      current = launched
+    }
+    await relaunch({ spec, logFile, pidFile, onLaunched, isWanted: () => !stopped }).catch((error) => {
+      if (!stopped) throw error
+    })
     if (stopped) {
       // Asked to stop while we were starting it again.
       await end('SIGKILL')
@@ -167,16 +173,29 @@ function launch(spec: ProcessSpec, logFile: string, pidFile: string): Launched {
 }
 
 // After a SIGKILL the engine's own children may hold its port or its data for a moment longer.
-async function relaunch(spec: ProcessSpec, logFile: string, pidFile: string): Promise<Launched> {
+async function relaunch({
+  spec,
+  logFile,
+  pidFile,
+  onLaunched,
+  isWanted,
+}: {
+  spec: ProcessSpec
+  logFile: string
+  pidFile: string
+  onLaunched(launched: Launched): void
+  isWanted(): boolean
+}): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const launched = launch(spec, logFile, pidFile)
+    onLaunched(launched)
     try {
       await waitReady(launched, spec, logFile)
-      return launched
+      return
     } catch (error) {
       const endedByItself = launched.hasEnded()
       await endProcess(launched, 'SIGKILL', 1_000)
-      if (!endedByItself || attempt >= RESTART_TRIES) throw error
+      if (!endedByItself || attempt >= RESTART_TRIES || !isWanted()) throw error
       await sleep(100 * Math.min(attempt, 10))
     }
   }

@@ -101,8 +101,14 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     placeHoldUpdate,
     async (wish) => {
       if (isEarly()) await untilOpened()
-      const holdId = uuid4()
-      await writing().placeHold({ requestId, holdId, ...wish })
+      const own = uuid4()
+      const placed: { holdId: string } | null | undefined = await writing().placeHold({
+        requestId,
+        holdId: own,
+        ...wish,
+      })
+      // Histories of before say nothing: then it was always a new one.
+      const holdId = placed?.holdId ?? own
       desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })
       return holdId
     },

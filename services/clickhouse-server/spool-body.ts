@@ -3,6 +3,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, rmSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { isLeftOut } from '../../runtime/left-out-purge.ts'
 import { ClickHouseError } from './map-error.ts'
 
 export interface Spool {
@@ -35,7 +36,9 @@ export function createSpool(pipes: number): Spool {
   const free = Array.from({ length: pipes }, (_, n) => join(folder, `pipe-${n}`))
   execFileSync('mkfifo', ['-m', '600', ...free])
   let count = 0
-  const remove = (path: string) => rmSync(path, { force: true })
+  const remove = (path: string) => {
+    if (!isLeftOut('spool')) rmSync(path, { force: true })
+  }
   return {
     remove,
     async write(source) {

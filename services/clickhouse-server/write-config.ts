@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isLeftOut } from '../../runtime/left-out-purge.ts'
 import type { Restriction, User } from './users.ts'
 
 /**
@@ -16,6 +17,8 @@ export function writeConfig(dataPath: string, users: User[], memoryBytes: number
   return file
 }
 
+const DAY_S = 86_400
+
 const escapeXml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
 function configXml(usersFile: string, memoryBytes: number): string {
@@ -25,7 +28,7 @@ function configXml(usersFile: string, memoryBytes: number): string {
   <!-- No place for BACKUP on this disk: such a copy would outlive every erasure. Ebb's own go to S3, where they expire. -->
   <!-- Erasure waits until the old parts have left the disk. -->
   <merge_tree>
-    <old_parts_lifetime>1</old_parts_lifetime>
+    <old_parts_lifetime>${isLeftOut('old-parts') ? DAY_S : 1}</old_parts_lifetime>
     <cleanup_delay_period>1</cleanup_delay_period>
     <cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
     <max_cleanup_delay_period>1</max_cleanup_delay_period>
