@@ -1,38 +1,20 @@
 import type { PlacedHold } from '../schemas/erasure-messages.ts'
-import type { Postgres, TransactingPostgres } from './client.ts'
+import type { Postgres } from './client.ts'
 import { seal, unseal } from './seal.ts'
 import { idBytes } from './sealed-requests.ts'
 
-/**
- * Notes a hold. The same one asked for again, by who heard no answer, is the one that stands: released once, it is released.
- * @returns the id of the hold that stands
- */
+/** Notes a hold; a repeat changes nothing. */
 export async function createHold(
-  postgres: TransactingPostgres,
+  postgres: Postgres,
   requestId: string,
   { holdId, fields, article, untilMs, placedBy }: PlacedHold,
-): Promise<{ holdId: string }> {
-  const until = new Date(untilMs)
-  return await postgres.transaction(async (within) => {
-    // Who asks at the same time waits, and then sees it.
-    await within.query('lock_request', 'SELECT FROM privacy_requests WHERE request_id = $1 FOR UPDATE', [
-      requestId,
-    ])
-    const [same] = await within.query<{ hold_id: string }>(
-      'read_same_hold',
-      `SELECT hold_id FROM legal_holds
-       WHERE request_id = $1 AND fields = $2 AND article = $3 AND until = $4 AND released_at IS NULL`,
-      [requestId, fields, article, until],
-    )
-    if (same) return { holdId: same.hold_id }
-    await within.query(
-      'create_hold',
-      `INSERT INTO legal_holds (hold_id, request_id, fields, article, until, placed_by)
-       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-      [holdId, requestId, fields, article, until, placedBy],
-    )
-    return { holdId }
-  })
+): Promise<void> {
+  await postgres.query(
+    'create_hold',
+    `INSERT INTO legal_holds (hold_id, request_id, fields, article, until, placed_by)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+    [holdId, requestId, fields, article, new Date(untilMs), placedBy],
+  )
 }
 
 export interface StandingHold {

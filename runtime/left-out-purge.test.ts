@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, expect, it } from 'vitest'
 import { isLeftOut, leaveOut, PURGES, readLeftOut } from './left-out-purge.ts'
 
@@ -21,4 +22,9 @@ it('refuses to leave a purge out of a platform that is no drill', () => {
 it('can be told within a process that has begun', () => {
   leaveOut({ EBB_DRILL: '1', EBB_DRILL_WITHOUT: 'event-expiry' })
   expect([isLeftOut('event-expiry'), isLeftOut('vault-rewrite')]).toEqual([true, false])
+})
+
+it.each(PURGES)('%s is in the table of residues', (purge) => {
+  const text = readFileSync(new URL('../docs/drills.md', import.meta.url), 'utf8')
+  expect(text).toMatch(new RegExp(`\\| \`${purge}\` \\|`))
 })

@@ -27,7 +27,7 @@ export const PURGES = [
   'state-withdrawal',
   /** Events stay in Kafka. */
   'event-expiry',
-  /** The write-ahead log stays on Postgres's disk: nothing moves it to the bucket, where it would expire. */
+  /** The write-ahead log stays on Postgres's disk: nothing moves it to the bucket, where it would expire, not even before keys are destroyed. */
   'wal-shipping',
   /** What ClickHouse has replaced stays on its disk (the development server). */
   'old-parts',

@@ -150,8 +150,7 @@ export interface ErasureActivities {
     article?: string
   }): Promise<void>
   setState(input: { requestId: string; state: RequestState; store?: string }): Promise<void>
-  /** @returns the hold that stands: an earlier one where the same was asked for before. */
-  placeHold(input: PlacedHold & { requestId: string }): Promise<{ holdId: string }>
+  placeHold(input: PlacedHold & { requestId: string }): Promise<void>
   /** Seals legally held fields under a key of the hold; what is held is left out of `enqueue`'s erasure of the vault copy. */
   sealHolds(input: { requestId: string }): Promise<{ holds: { holdId: string; untilMs: number }[] }>
   releaseHold(input: { holdId: string }): Promise<void>

@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events'
-import { mkdtemp, rm, stat, truncate } from 'node:fs/promises'
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { keepAlive } from './keep-alive.ts'
 import { isAlive } from './process-table.ts'
 import { superviseProcess } from './supervise-process.ts'
@@ -56,19 +56,26 @@ test('a restart waits for the new process, not for what the old one had written'
 })
 
 test('a process that is coming up again can be killed, and is started once more; a stop ends it', async () => {
-  const child = await superviseProcess(home, shell('echo up $$; sleep 0.5; echo ready; sleep 60'))
+  const gate = join(home, 'gate')
+  const waits = `echo up $$; until [ -e ${gate} ]; do sleep 0.05; done; echo ready; sleep 60`
+  await writeFile(gate, '')
+  const child = await superviseProcess(home, shell(waits))
+  onTestFinished(() => child.stop())
   const comingUp = async (than: number) => {
-    await expect.poll(() => child.pid, { timeout: 10_000 }).not.toBe(than)
-    await expect.poll(() => child.output(), { timeout: 10_000 }).toContain(`up ${child.pid}`)
+    await expect.poll(() => child.pid, { timeout: 20_000 }).not.toBe(than)
+    await expect.poll(() => child.output(), { timeout: 20_000 }).toContain(`up ${child.pid}`)
     return child.pid
   }
+  await rm(gate)
   const restarted = child.restart()
   const first = await comingUp(child.pid)
   child.kill('SIGKILL')
+  await writeFile(gate, '')
   await restarted
   expect(child.pid).not.toBe(first)
   expect(child.output()).toContain('ready')
 
+  await rm(gate)
   const again = child.restart()
   const last = await comingUp(child.pid)
   await child.stop()

@@ -95,15 +95,9 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
     const onLaunched = (launched: Launched) => {
       current = launched
     }
-    await relaunch({ spec, logFile, pidFile, onLaunched, isWanted: () => !stopped }).catch((error) => {
-      if (!stopped) throw error
-    })
-    if (stopped) {
-      // Asked to stop while we were starting it again.
-      await end('SIGKILL')
-      rmSync(pidFile, { force: true })
-      return
-    }
+    await relaunch({ spec, logFile, pidFile, onLaunched, isWanted: () => !stopped })
+    // Asked to stop meanwhile: that has ended what came up.
+    if (stopped) return
     wanted = true
     watch()
   }
@@ -115,7 +109,10 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
     get pid() {
       return current.pid
     },
-    kill: (signal) => signalGroup(current.pid, signal),
+    kill(signal) {
+      // Nothing came up: no process of ours has this id.
+      if (current.pid > 0) signalGroup(current.pid, signal)
+    },
     onUnexpectedExit: (listener) => listeners.push(listener),
     output: () => readFrom(logFile, current.logOffset),
     restart() {
@@ -127,6 +124,7 @@ export async function superviseProcess(home: string, spec: ProcessSpec): Promise
     async stop() {
       stopped = true
       await end(spec.stopSignal ?? 'SIGTERM')
+      await restarting?.catch(() => undefined)
       rmSync(pidFile, { force: true })
     },
   }
@@ -187,6 +185,7 @@ async function relaunch({
   isWanted(): boolean
 }): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
+    if (!isWanted()) return
     const launched = launch(spec, logFile, pidFile)
     onLaunched(launched)
     try {
@@ -195,7 +194,7 @@ async function relaunch({
     } catch (error) {
       const endedByItself = launched.hasEnded()
       await endProcess(launched, 'SIGKILL', 1_000)
-      if (!endedByItself || attempt >= RESTART_TRIES || !isWanted()) throw error
+      if (!endedByItself || attempt >= RESTART_TRIES) throw error
       await sleep(100 * Math.min(attempt, 10))
     }
   }

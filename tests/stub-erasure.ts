@@ -74,7 +74,6 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   let startedMs = 0
   /** As Postgres has them: they outlive a run of the saga. */
   const holds = new Map<string, { untilMs: number; released: boolean }>()
-  const sameHold = (untilMs: number) => standingHolds().find(([, hold]) => hold.untilMs === untilMs)?.[0]
   let onlyForward = false
   const endings = new Map<string, RequestEnding>()
   const accepted = new Map<string, AcceptedEnding>()
@@ -118,9 +117,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async placeHold({ holdId, untilMs, fields, article }) {
       call('placeHold', `${fields.join(',')} ${article}`)
-      const stands = sameHold(untilMs) ?? holdId
-      holds.set(stands, { untilMs, released: false })
-      return { holdId: stands }
+      holds.set(holdId, { untilMs, released: false })
     },
     async sealHolds() {
       call('sealHolds')

@@ -101,14 +101,8 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     placeHoldUpdate,
     async (wish) => {
       if (isEarly()) await untilOpened()
-      const own = uuid4()
-      const placed: { holdId: string } | null | undefined = await writing().placeHold({
-        requestId,
-        holdId: own,
-        ...wish,
-      })
-      // Histories of before say nothing: then it was always a new one.
-      const holdId = placed?.holdId ?? own
+      const holdId = uuid4()
+      await writing().placeHold({ requestId, holdId, ...wish })
       desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })
       return holdId
     },

@@ -175,21 +175,6 @@ describe('a hold', () => {
     expect(hours / 24).toBeLessThan(10)
   })
 
-  it('that is asked for again is the same one, and stands though it was released meanwhile', async () => {
-    const { journal } = await runSaga({ graceMs: HOUR }, async (saga) => {
-      await untilStage(saga, /grace/)
-      const untilMs = (await clock.environment.currentTimeMs()) + DAY
-      const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
-      const ask = () => saga.executeUpdate('placeHold', { args: [wish] }) as Promise<string>
-      const holdId = await ask()
-      expect(await ask()).toBe(holdId)
-      await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
-      expect(await ask()).toBe(holdId)
-    })
-    expect(journal).toContain('certify:held')
-    expect(journal.filter((call) => call === 'releaseHold')).toHaveLength(1)
-  })
-
   describe('that is over before the first certificate', () => {
     /** Ten seconds, doubling, to six hours: three days and a half. */
     const AWAY = Array(24).fill(['s3/archive']) as string[][]

@@ -98,31 +98,6 @@ describe('a legal hold', () => {
     expect(await createSealHolds(deps)({ requestId })).toEqual({ holds: [] })
     expect(await known()).toEqual([{ holdId, untilMs, released: true }])
   })
-
-  it('asked for again, at once or later, is the one that stands; released, it can be placed anew', async () => {
-    const { requestId } = await submitErasure(
-      { postgres, keyring, privacy, now: Date.now },
-      { app: 'shop', identifiers: [{ label: 'userId', value: 'bob' }], proof: 'email-code' },
-      'test',
-    )
-    const untilMs = Date.now() + 86_400_000
-    const deps = { postgres, keyring, destroyKey: async () => undefined }
-    const place = async (more: { fields?: string[]; article?: string; untilMs?: number } = {}) => {
-      const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'test', ...more }
-      return (await createPlaceHold(deps)({ requestId, holdId: randomUUID(), ...wish })).holdId
-    }
-    const asked = await Promise.all([place(), place(), place()])
-    expect(new Set(asked).size).toBe(1)
-    const others = [
-      { fields: ['email', 'name'] },
-      { article: 'GDPR Art. 17(3)(b)' },
-      { untilMs: untilMs + 1 },
-    ]
-    const placed = [asked[0], ...(await Promise.all(others.map(place)))]
-    expect(new Set(placed).size).toBe(4)
-    await createReleaseHold(deps)({ holdId: asked[0]! })
-    expect(placed).not.toContain(await place())
-  })
 })
 
 describe('what nobody would ask for again', () => {

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
 import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker'
-import { afterAll, beforeAll, describe, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
 import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
 import type { eraseSubject } from '../../workflows/index.ts'
 import type { SagaHandle } from '../erasure-clock.ts'
+import type { History } from '../history-json.ts'
 import { type ErasureScript, type StubbedErasure, stubErasure } from '../stub-erasure.ts'
 
 // The real server and the real workflow; what it does is scripted, so that one of its local steps can hang. A worker asks for another
@@ -32,14 +34,20 @@ afterAll(async () => {
 type Step = 'setState' | 'enqueue'
 
 /** Of one step the first call hangs, as it does on a database that gives no answer. */
-function hanging({ activities }: StubbedErasure, step: Step, ms: number): StubbedErasure['activities'] {
+function hanging(
+  { activities }: StubbedErasure,
+  { step, ms, onBegun }: { step: Step; ms: number; onBegun(): void },
+): StubbedErasure['activities'] {
   const act = activities[step] as (input: never) => Promise<void>
   let calls = 0
   return {
     ...activities,
     async [step](input: never) {
       calls += 1
-      if (calls === 1) await pause(ms)
+      if (calls === 1) {
+        onBegun()
+        await pause(ms)
+      }
       await act(input)
     },
   }
@@ -50,26 +58,41 @@ async function placeHold(saga: SagaHandle): Promise<void> {
   await saga.executeUpdate('placeHold', { args: [{ ...wish, untilMs: Date.now() + 3_600_000 }] })
 }
 
-/** Runs a saga to its end while one step hangs, and then once more from its history. */
+/** What was said came to the saga before the step had ended: the constellation that is tested. */
+function requireInMidst({ events }: History, step: Step): void {
+  const isOfStep = (payload: { data?: Uint8Array | null }) =>
+    Buffer.from(payload.data ?? []).includes(`"${step}"`)
+  const ended = (events ?? []).findIndex(({ markerRecordedEventAttributes: marker }) =>
+    Object.values(marker?.details ?? {}).some(({ payloads }) => payloads?.some(isOfStep)),
+  )
+  const tasks = (events ?? []).slice(0, ended).filter((event) => event.workflowTaskStartedEventAttributes)
+  const said = (events ?? []).findIndex(
+    (event) => event.workflowExecutionUpdateAcceptedEventAttributes ?? event.timerFiredEventAttributes,
+  )
+  expect(ended).toBeGreaterThan(0)
+  expect(tasks.length).toBeGreaterThan(1)
+  expect(said).toBeGreaterThan(0)
+  expect(said).toBeLessThan(ended)
+}
+
+/** Runs a saga to its end while one step hangs, and then once more from its history. @returns how it ended */
 async function runAndReplay(
   script: ErasureScript,
   hang: { step: Step; ms: number },
   meanwhile: (saga: SagaHandle) => Promise<void>,
-): Promise<void> {
+): Promise<string> {
   const { workflow } = new Client({ connection })
   const stub = stubErasure(script, {
     now: async () => Date.now(),
     tell: (requestId: string, done: BatchDone) =>
       workflow.getHandle(erasureWorkflowId(requestId)).signal(ERASURE_MESSAGES.batchDone, done),
   })
+  const begun = new EventEmitter()
+  const hangs = once(begun, 'begun')
+  const activities = hanging(stub, { ...hang, onBegun: () => begun.emit('begun') })
   const taskQueue = randomUUID()
   const [worker, verifier] = await Promise.all([
-    Worker.create({
-      connection: native,
-      taskQueue,
-      workflowBundle,
-      activities: hanging(stub, hang.step, hang.ms),
-    }),
+    Worker.create({ connection: native, taskQueue, workflowBundle, activities }),
     Worker.create({ connection: native, taskQueue: `${taskQueue}-verifier`, activities: stub.verifier }),
   ])
   const requestId = randomUUID()
@@ -77,35 +100,47 @@ async function runAndReplay(
   const run = async () => {
     const args: [{ requestId: string }] = [{ requestId }]
     const saga = await workflow.start<typeof eraseSubject>('eraseSubject', { taskQueue, workflowId, args })
-    await pause(3_000)
-    await meanwhile(saga)
-    await saga.result()
+    try {
+      await hangs
+      await meanwhile(saga)
+      return (await saga.result()).state
+    } finally {
+      await saga.terminate().catch(() => undefined)
+    }
   }
-  await worker.runUntil(verifier.runUntil(run()))
+  const state = await worker.runUntil(verifier.runUntil(run()))
   const history = await workflow.getHandle(workflowId).fetchHistory()
+  requireInMidst(history, hang.step)
   await Worker.runReplayHistory({ workflowBundle }, history, workflowId)
+  return state
+}
+
+const holdAndCancel = async (saga: SagaHandle) => {
+  await placeHold(saga)
+  await saga.executeUpdate('cancel')
 }
 
 // What an officer says went by a local step, too, once: the first of these could not be replayed then.
 describe.concurrent('a saga goes the same way once more, although', () => {
-  it('an officer spoke while it waited for the database', () =>
-    runAndReplay({ graceMs: 40_000 }, { step: 'setState', ms: 9_500 }, async (saga) => {
-      await placeHold(saga)
-      await saga.executeUpdate('cancel')
-    }))
+  it('an officer spoke while it waited for the database', async () => {
+    const hang = { step: 'setState', ms: 9_500 } as const
+    expect(await runAndReplay({ graceMs: 40_000 }, hang, holdAndCancel)).toBe('cancelled')
+  })
 
-  it('an officer spoke and the deadline passed while the database hung for longer than two tasks', () =>
-    runAndReplay({ graceMs: 40_000, dueMs: 9_000 }, { step: 'setState', ms: 17_500 }, async (saga) => {
-      await placeHold(saga)
-      await saga.executeUpdate('cancel')
-    }))
+  it('an officer spoke and the deadline passed while the database hung for longer than two tasks', async () => {
+    const hang = { step: 'setState', ms: 17_500 } as const
+    const script = { graceMs: 40_000, dueMs: 9_000 }
+    expect(await runAndReplay(script, hang, holdAndCancel)).toBe('cancelled')
+  })
 
-  it('the database gave no answer within the time of a try', () =>
-    runAndReplay({ graceMs: 40_000, dueMs: 12_500 }, { step: 'setState', ms: 27_000 }, async (saga) => {
-      await placeHold(saga)
-      await saga.executeUpdate('cancel')
-    }))
+  it('the database gave no answer within the time of a try', async () => {
+    const hang = { step: 'setState', ms: 27_000 } as const
+    const script = { graceMs: 60_000, dueMs: 12_500 }
+    expect(await runAndReplay(script, hang, holdAndCancel)).toBe('cancelled')
+  })
 
-  it('the deadline passed while it stood in line', () =>
-    runAndReplay({ dueMs: 4_000 }, { step: 'enqueue', ms: 9_500 }, async () => undefined))
+  it('the deadline passed while it stood in line', async () => {
+    const hang = { step: 'enqueue', ms: 9_500 } as const
+    expect(await runAndReplay({ dueMs: 4_000 }, hang, async () => undefined)).toBe('closed')
+  })
 })

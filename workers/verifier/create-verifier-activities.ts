@@ -4,12 +4,12 @@ import type { Survivors, VerifierActivities } from '../../schemas/erasure.ts'
 import { REFUSAL_REASONS } from '../../schemas/erasure-messages.ts'
 import type { AppendLeaf } from './append-leaf.ts'
 import { certifyPartial, partialStands } from './certify-partial.ts'
-import { requireNothing, waitFor } from './findings.ts'
+import { requireNothing } from './findings.ts'
 import { type HorizonDeps, listHorizons } from './horizons.ts'
 import type { Purpose } from './kafka-horizons.ts'
 import { type LoggedStatement, readCertificate, readStatements } from './logged-statements.ts'
 import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
-import { awaitsRecount, daysOf, RECOUNT_MS } from './look-into-aggregates.ts'
+import { awaitsRecount, createRecountWait, daysOf } from './look-into-aggregates.ts'
 import { lookWhereReachable } from './look-where-reachable.ts'
 import { type OpenRequest, readOpenRequest } from './observation.ts'
 import { observeClosure } from './observe-closure.ts'
@@ -138,19 +138,13 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
   }
 }
 
-/**
- * Shared by those who come together; who only waits for another batch's recount comes again. A certificate that a look shows to be
- * wrong stands no longer, whatever the look was for.
- */
+/** Shared by those who come together. A certificate that a look shows to be wrong stands no longer, whatever the look was for. */
 function createLook(deps: VerifierDeps, lookFor: typeof lookForKeys) {
   const share = shareLooks(WINDOW_MS, (ids) => lookFor(deps, ids))
-  const recountMs = Math.min(deps.patienceMs ?? RECOUNT_MS, RECOUNT_MS)
+  const untilRecounted = createRecountWait(deps)
   return async (requestId: string): Promise<Survivors> => {
-    let seen: Survivors = { found: [] }
-    await waitFor(recountMs, async () => {
-      seen = await share(requestId)
-      return !awaitsRecount(seen)
-    })
+    let seen = await share(requestId)
+    if (awaitsRecount(seen)) seen = await untilRecounted(await readOpenRequest(deps, requestId))
     await withdrawUntrue(deps, requestId, seen)
     return seen
   }

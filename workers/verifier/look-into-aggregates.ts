@@ -1,6 +1,7 @@
 import type { ClickHouseClient } from '../../clickhouse/client.ts'
 import type { Survivors } from '../../schemas/erasure.ts'
 import { type Findings, waitFor } from './findings.ts'
+import { groupLooks } from './group-looks.ts'
 import { ask } from './look-into-clickhouse.ts'
 import type { OpenRequest } from './observation.ts'
 
@@ -12,11 +13,15 @@ const STORE = 'clickhouse/aggregates'
  */
 const SHARED_MS = 15_000
 
-/** So long such a find is looked into again, which holds up nobody else: a recount of a year takes minutes where much else goes on. */
-export const RECOUNT_MS = 5 * 60_000
+/** So long whoever has nothing else left waits on, by themselves: a recount of a year takes minutes where much else goes on. */
+const RECOUNT_MS = 5 * 60_000
+const RECOUNT_PAUSE_MS = 3_000
 
 /** Days of one statement. */
 const DAYS_AT_ONCE = 300
+
+/** By `app day`. */
+type Days = ReadonlyMap<string, { app: string; day: string }>
 
 /**
  * The live metrics of the days that the person had rows on must not count more than there is: an aggregate that was not
@@ -28,10 +33,7 @@ export async function lookIntoAggregates(
   requests: readonly OpenRequest[],
   findings: Findings,
 ): Promise<void> {
-  let waiting = new Map<string, { app: string; day: string }>()
-  for (const { app, observed } of requests) {
-    for (const day of observed?.days ?? []) waiting.set(`${app} ${day}`, { app, day })
-  }
+  let waiting = daysOfAll(requests)
   await waitFor(Math.min(patienceMs, SHARED_MS), async () => {
     waiting = await overcounted(client, waiting)
     return waiting.size === 0
@@ -43,15 +45,46 @@ export async function lookIntoAggregates(
   }
 }
 
+/**
+ * Waits on for who had nothing but overcounted days in a look; everyone who waits so shares the counts. A day that was seen right once
+ * is right: what a later batch does to it is not theirs.
+ * @returns what is left: nothing, or the days that nobody has counted again
+ */
+export function createRecountWait({
+  clickhouse: client,
+  patienceMs = RECOUNT_MS,
+}: {
+  clickhouse: ClickHouseClient
+  patienceMs?: number
+}): (request: OpenRequest) => Promise<Survivors> {
+  const count = groupLooks<Days, Days>(RECOUNT_PAUSE_MS, async (questions) => {
+    const wrong = await overcounted(client, new Map(questions.flatMap((days) => [...days])))
+    return questions.map((days) => new Map([...days].filter(([key]) => wrong.has(key))))
+  })
+  return async (request) => {
+    let waiting = daysOfAll([request])
+    await waitFor(Math.min(patienceMs, RECOUNT_MS), async () => {
+      waiting = await count(waiting)
+      return waiting.size === 0
+    })
+    return { found: waiting.size === 0 ? [] : [{ store: STORE, count: waiting.size }] }
+  }
+}
+
 /** Whether another batch's recount may be all that is missing. */
 export function awaitsRecount({ found }: Survivors): boolean {
   return found.length > 0 && found.every(({ store }) => store === STORE)
 }
 
-async function overcounted(
-  client: ClickHouseClient,
-  days: ReadonlyMap<string, { app: string; day: string }>,
-): Promise<Map<string, { app: string; day: string }>> {
+function daysOfAll(requests: readonly OpenRequest[]): Days {
+  return new Map(
+    requests.flatMap(({ app, observed }) =>
+      (observed?.days ?? []).map((day) => [`${app} ${day}`, { app, day }] as const),
+    ),
+  )
+}
+
+async function overcounted(client: ClickHouseClient, days: Days): Promise<Days> {
   const left = new Map<string, { app: string; day: string }>()
   const all = [...days]
   for (let at = 0; at < all.length; at += DAYS_AT_ONCE) {
