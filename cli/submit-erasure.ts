@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cliActor } from '../gateway/officer-actions.ts'
+import { listHolds, type StoredHold } from '../postgres/list-holds.ts'
 import { type PrivacyRequest, readRequest } from '../postgres/privacy-requests.ts'
 import { listCertificates } from '../postgres/read-certificates.ts'
 import { EbbError } from '../runtime/errors.ts'
@@ -72,11 +73,18 @@ export async function showStatus(
   )
   const saga = await askSaga(office, requestId)
   for (const line of describeStatus(request, saga)) say(line)
+  for (const hold of await listHolds(office.postgres, requestId)) say(`  ${describeHold(hold)}`)
   for (const one of await listCertificates(office.postgres, requestId)) {
     const withdrawn = one.superseded ? ', withdrawn' : ''
     say(`  leaf ${one.logIndex}: ${one.kind}, ${one.issuedAt.toISOString()}${withdrawn}`)
   }
   if (out !== undefined) reportWritten(await writeCertificate(office, requestId, out), say)
+}
+
+/** What an officer must know to release it. */
+export function describeHold({ holdId, fields, article, until, releasedAt }: StoredHold): string {
+  const end = releasedAt ? `released ${releasedAt.toISOString()}` : `until ${until.toISOString()}`
+  return `hold ${holdId}: ${fields.join(', ')} by ${article}, ${end}`
 }
 
 export function describeStatus(request: PrivacyRequest, saga: ErasureStatus | undefined): string[] {

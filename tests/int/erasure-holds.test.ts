@@ -5,6 +5,8 @@ import { createKeyDestroyer } from '../../activities/destroy-secrets.ts'
 import { createFollowUpErasures } from '../../activities/follow-up-erasures.ts'
 import { createPlaceHold, createReleaseHold, createSealHolds } from '../../activities/hold-fields.ts'
 import { createOpenRequest } from '../../activities/open-request.ts'
+import type { PrivacyOffice } from '../../cli/privacy-office.ts'
+import { showStatus } from '../../cli/submit-erasure.ts'
 import { createApp } from '../../postgres/apps.ts'
 import { createPostgres, type TransactingPostgres } from '../../postgres/client.ts'
 import { type Keyring, openKeyring } from '../../postgres/keyring.ts'
@@ -14,6 +16,7 @@ import { openKeyProvider } from '../../postgres/open-key-provider.ts'
 import { readRequest, readSealed, submitErasure, writeSealed } from '../../postgres/privacy-requests.ts'
 import { readRequestKey } from '../../postgres/request-keys.ts'
 import { writeProfile } from '../../postgres/users-pii.ts'
+import { EbbError } from '../../runtime/errors.ts'
 import { createStage, type Stage } from '../stage.ts'
 
 let stage: Stage
@@ -81,8 +84,22 @@ describe('a legal hold', () => {
     // What a saga that is started again must know.
     const known = async () => (await createOpenRequest(postgres)({ requestId })).holds
     expect(await known()).toEqual([])
+    // Nobody answers for the saga: what Postgres knows is shown.
+    const office = {
+      postgres,
+      audited: (_action: string, _object: string, act: () => Promise<unknown>) => act(),
+      erasures: { status: () => Promise.reject(new EbbError('saga_unavailable', 'away')) },
+    } as unknown as PrivacyOffice
+    const shown = async () => {
+      const lines: string[] = []
+      await showStatus(office, requestId, { out: undefined, say: (line) => lines.push(line) })
+      return lines.filter((line) => line.includes('hold'))
+    }
+    expect(await shown()).toEqual([])
     await createPlaceHold(deps)({ requestId, ...hold })
     expect(await known()).toEqual([{ holdId, untilMs, released: false }])
+    const until = new Date(untilMs).toISOString()
+    expect(await shown()).toEqual([`  hold ${holdId}: email, name by GDPR Art. 17(3)(e), until ${until}`])
     expect(await createSealHolds(deps)({ requestId })).toEqual({ holds: [{ holdId, untilMs }] })
     // The person's own copy and key may go: a repeat seals nothing anew.
     await keyring.dropSecrets([person.subjectId])
@@ -97,6 +114,7 @@ describe('a legal hold', () => {
     expect(await readRequestKey(keyring, holdId)).toBeNull()
     expect(await createSealHolds(deps)({ requestId })).toEqual({ holds: [] })
     expect(await known()).toEqual([{ holdId, untilMs, released: true }])
+    expect(await shown()).toEqual([expect.stringMatching(/17\(3\)\(e\), released 20\d\d-/)])
   })
 })
 
