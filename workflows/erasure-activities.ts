@@ -15,7 +15,8 @@ const heartbeatTimeout = '15s'
 /**
  * Steps of one statement or two: they run within the workflow's own task, which costs the server a third of an activity.
  * Per request they are most of the steps, so they decide how many requests a server carries. One at a time in a workflow:
- * whether two ended together or one after the other is not in the history (what an officer says goes by `steps`).
+ * whether two ended together or one after the other is not in the history. What an officer says goes by `steps`
+ * (tests/int/saga-replay.isolated.test.ts).
  */
 export const brief = proxyLocalActivities<
   Pick<ErasureActivities, 'openRequest' | 'acceptEnding' | 'setState' | 'placeHold' | 'enqueue'>
