@@ -28,6 +28,7 @@ export function keepAlive(
       if (options.isStopping()) return
       try {
         await child.restart()
+        if (options.isStopping()) return
         upSince = Date.now()
         options.report(`${child.name}: ready again`)
         await options.onRestarted()

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivacyOffice } from '../../cli/privacy-office.ts'
+import { EbbError } from '../../runtime/errors.ts'
 import { inLanes } from '../../runtime/in-lanes.ts'
 import type { PersonIdentifier } from '../../schemas/erasure.ts'
 import type { DrillPerson } from './fields.ts'
@@ -74,8 +75,13 @@ export async function waitForRequests(
 ): Promise<RequestTimes[]> {
   const startedAt = Date.now()
   let said = ''
+  let times: RequestTimes[] = []
   for (;;) {
-    const times = await readRequestTimes(office, requestIds)
+    // A machine that stands still for some seconds breaks no promise: what was last known stays.
+    times = await readRequestTimes(office, requestIds).catch((error) => {
+      if (error instanceof EbbError && error.code === 'postgres_unavailable') return times
+      throw error
+    })
     if (times.length === requestIds.length && times.every(options.isDone)) return times
     const states = countStates(times)
     if (states !== said) options.say(`after ${((Date.now() - startedAt) / 1_000).toFixed(0)} s: ${states}`)

@@ -9,7 +9,7 @@ import { type HorizonDeps, listHorizons } from './horizons.ts'
 import type { Purpose } from './kafka-horizons.ts'
 import { type LoggedStatement, readCertificate, readStatements } from './logged-statements.ts'
 import { type LookDeps, lookForKeys, lookForSurvivors } from './look-for-survivors.ts'
-import { awaitsRecount, createRecountWait, daysOf } from './look-into-aggregates.ts'
+import { awaitsRecount, createRecountWait, daysOf, withoutAggregates } from './look-into-aggregates.ts'
 import { lookWhereReachable } from './look-where-reachable.ts'
 import { type OpenRequest, readOpenRequest } from './observation.ts'
 import { observeClosure } from './observe-closure.ts'
@@ -50,8 +50,12 @@ const WINDOW_MS = 1_500
  * the stores, for whom it has itself found to be the person, and `certify` looks again before it signs.
  */
 export function createVerifierActivities(deps: VerifierDeps): VerifierActivities {
-  const look = createLook(deps, lookForSurvivors)
-  const lookAtKeys = createLook(deps, lookForKeys)
+  const lookTogether = shareLooks(WINDOW_MS, (ids) => lookForSurvivors(deps, ids))
+  const look = withdrawing(deps, untilRecounted(deps, lookTogether))
+  const lookAtKeys = withdrawing(
+    deps,
+    shareLooks(WINDOW_MS, (ids) => lookForKeys(deps, ids)),
+  )
   const lookAround = shareLooks(WINDOW_MS, (ids) => lookWhereReachable(deps, ids))
   const days = shareLooks(WINDOW_MS, async (tokens) => {
     const found = await daysOf(deps.clickhouse, tokens)
@@ -138,13 +142,23 @@ export function createVerifierActivities(deps: VerifierDeps): VerifierActivities
   }
 }
 
-/** Shared by those who come together. A certificate that a look shows to be wrong stands no longer, whatever the look was for. */
-function createLook(deps: VerifierDeps, lookFor: typeof lookForKeys) {
-  const share = shareLooks(WINDOW_MS, (ids) => lookFor(deps, ids))
-  const untilRecounted = createRecountWait(deps)
-  return async (requestId: string): Promise<Survivors> => {
-    let seen = await share(requestId)
-    if (awaitsRecount(seen)) seen = await untilRecounted(await readOpenRequest(deps, requestId))
+type Look = (requestId: string) => Promise<Survivors>
+
+/** Who only waits for another batch's recount waits for it alone. What may have come back meanwhile is looked for once more. */
+function untilRecounted(deps: VerifierDeps, look: Look): Look {
+  const recount = createRecountWait(deps)
+  return async (requestId) => {
+    const seen = await look(requestId)
+    if (!awaitsRecount(seen)) return seen
+    const left = await recount(await readOpenRequest(deps, requestId))
+    return left.found.length > 0 ? left : withoutAggregates(await look(requestId))
+  }
+}
+
+/** A certificate that a look shows to be wrong stands no longer, whatever the look was for. */
+function withdrawing(deps: VerifierDeps, look: Look): Look {
+  return async (requestId) => {
+    const seen = await look(requestId)
     await withdrawUntrue(deps, requestId, seen)
     return seen
   }

@@ -14,7 +14,7 @@ const STORE = 'clickhouse/aggregates'
 const SHARED_MS = 15_000
 
 /** So long whoever has nothing else left waits on, by themselves: a recount of a year takes minutes where much else goes on. */
-const RECOUNT_MS = 5 * 60_000
+const RECOUNT_MS = 4 * 60_000
 const RECOUNT_PAUSE_MS = 3_000
 
 /** Days of one statement. */
@@ -47,7 +47,7 @@ export async function lookIntoAggregates(
 
 /**
  * Waits on for who had nothing but overcounted days in a look; everyone who waits so shares the counts. A day that was seen right once
- * is right: what a later batch does to it is not theirs.
+ * within this wait is right: what a later batch does to it is not theirs.
  * @returns what is left: nothing, or the days that nobody has counted again
  */
 export function createRecountWait({
@@ -73,7 +73,11 @@ export function createRecountWait({
 
 /** Whether another batch's recount may be all that is missing. */
 export function awaitsRecount({ found }: Survivors): boolean {
-  return found.length > 0 && found.every(({ store }) => store === STORE)
+  return found.length > 0 && withoutAggregates({ found }).found.length === 0
+}
+
+export function withoutAggregates({ found }: Survivors): Survivors {
+  return { found: found.filter(({ store }) => store !== STORE) }
 }
 
 function daysOfAll(requests: readonly OpenRequest[]): Days {

@@ -28,8 +28,8 @@ import { openSigningKeys, readRetired, writeKeyFile } from './signing-keys.ts'
 /** Scans of all columns of tokens may take minutes. */
 const QUERY_TIMEOUT_MS = 9 * 60_000
 const STATEMENT_TIMEOUT_MS = 60_000
-/** A thousand requests are verified at the same moment and share their looks. */
-const CONCURRENT_ACTIVITIES = 1_000
+/** A thousand requests are verified at the same moment and share their looks; another thousand may wait for a recount, which costs nothing. */
+const CONCURRENT_ACTIVITIES = 2_500
 
 export interface OpenVerifier {
   deps: VerifierDeps
