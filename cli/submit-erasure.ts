@@ -82,7 +82,7 @@ export async function showStatus(
 }
 
 /** What an officer must know to release it. */
-export function describeHold({ holdId, fields, article, until, releasedAt }: StoredHold): string {
+function describeHold({ holdId, fields, article, until, releasedAt }: StoredHold): string {
   const end = releasedAt ? `released ${releasedAt.toISOString()}` : `until ${until.toISOString()}`
   return `hold ${holdId}: ${fields.join(', ')} by ${article}, ${end}`
 }

@@ -4,7 +4,7 @@ import { Worker } from '@temporalio/worker'
 import { erasureWorkflowId } from '../schemas/erasure-messages.ts'
 import type { eraseBatch, eraseSubject } from '../workflows/index.ts'
 import type { Journal } from './call-journal.ts'
-import { type ErasureScript, stubErasure } from './stub-erasure.ts'
+import { type ErasureScript, type StubbedErasure, stubErasure } from './stub-erasure.ts'
 import type { WorkflowClock } from './workflow-clock.ts'
 
 export type SagaHandle = WorkflowHandleWithFirstExecutionRunId<typeof eraseSubject>
@@ -20,13 +20,18 @@ export interface ErasureClock {
   ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof eraseBatch>>
 }
 
-/** The platform's worker and the verifier's over scripted activities while `work` runs; what sagas sleep is skipped. */
+type Activities = StubbedErasure['activities']
+
+/**
+ * The platform's worker and the verifier's over scripted activities while `work` runs; what sagas sleep is skipped where the
+ * environment's server can. @param alter puts others in the place of scripted activities
+ */
 export async function withErasureWorkers<T>(
-  clock: WorkflowClock,
+  { environment, bundle }: Pick<WorkflowClock, 'environment' | 'bundle'>,
   script: ErasureScript,
   work: (erasure: ErasureClock) => Promise<T>,
+  alter: (activities: Activities) => Activities = (activities) => activities,
 ): Promise<T> {
-  const { environment, bundle } = clock
   const taskQueue = randomUUID()
   const stubbed = stubErasure(script, {
     now: () => environment.currentTimeMs(),
@@ -35,7 +40,7 @@ export async function withErasureWorkers<T>(
   })
   const common = { connection: environment.nativeConnection, identity: 'test' }
   const [worker, verifier] = await Promise.all([
-    Worker.create({ ...common, taskQueue, workflowBundle: bundle, activities: stubbed.activities }),
+    Worker.create({ ...common, taskQueue, workflowBundle: bundle, activities: alter(stubbed.activities) }),
     Worker.create({ ...common, taskQueue: `${taskQueue}-verifier`, activities: stubbed.verifier }),
   ])
   const erasure: ErasureClock = {

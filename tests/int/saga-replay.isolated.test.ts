@@ -1,41 +1,33 @@
-import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Client, Connection } from '@temporalio/client'
-import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker'
+import { TestWorkflowEnvironment } from '@temporalio/testing'
+import { Worker, type WorkflowBundle } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type BatchDone, ERASURE_MESSAGES, erasureWorkflowId } from '../../schemas/erasure-messages.ts'
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
 import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
-import type { eraseSubject } from '../../workflows/index.ts'
-import type { SagaHandle } from '../erasure-clock.ts'
+import { type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
 import type { History } from '../history-json.ts'
-import { type ErasureScript, type StubbedErasure, stubErasure } from '../stub-erasure.ts'
+import type { ErasureScript, StubbedErasure } from '../stub-erasure.ts'
 
 // The real server and the real workflow; what it does is scripted, so that one of its local steps can hang. A worker asks for another
 // task of the workflow after eight seconds, and whatever was said meanwhile comes with that, before the step has ended.
-let connection: Connection
-let native: NativeConnection
-let workflowBundle: WorkflowBundle
+let environment: TestWorkflowEnvironment
+let bundle: WorkflowBundle
 beforeAll(async () => {
   quietTemporal()
   const address = inject('engines').EBB_TEMPORAL_ADDRESS!
-  connection = await Connection.connect({ address })
-  native = await NativeConnection.connect({ address })
-  await ensureSearchAttributes(connection, 'default')
-  workflowBundle = await bundleWorkflows()
+  environment = await TestWorkflowEnvironment.createFromExistingServer({ address })
+  await ensureSearchAttributes(environment.connection, 'default')
+  bundle = await bundleWorkflows()
 })
-afterAll(async () => {
-  await native?.close()
-  await connection?.close()
-})
+afterAll(() => environment?.teardown())
 
 type Step = 'setState' | 'enqueue'
 
 /** Of one step the first call hangs, as it does on a database that gives no answer. */
 function hanging(
-  { activities }: StubbedErasure,
+  activities: StubbedErasure['activities'],
   { step, ms, onBegun }: { step: Step; ms: number; onBegun(): void },
 ): StubbedErasure['activities'] {
   const act = activities[step] as (input: never) => Promise<void>
@@ -88,40 +80,28 @@ async function runAndReplay(
   hang: Hang,
   meanwhile: (saga: SagaHandle) => Promise<void>,
 ): Promise<string> {
-  const { workflow } = new Client({ connection })
-  const stub = stubErasure(script, {
-    now: async () => Date.now(),
-    tell: (requestId: string, done: BatchDone) =>
-      workflow.getHandle(erasureWorkflowId(requestId)).signal(ERASURE_MESSAGES.batchDone, done),
-  })
   const begun = new EventEmitter()
   const hangs = once(begun, 'begun')
-  const activities = hanging(stub, { ...hang, onBegun: () => begun.emit('begun') })
-  const taskQueue = randomUUID()
-  const [worker, verifier] = await Promise.all([
-    Worker.create({ connection: native, taskQueue, workflowBundle, activities }),
-    Worker.create({ connection: native, taskQueue: `${taskQueue}-verifier`, activities: stub.verifier }),
-  ])
-  const requestId = randomUUID()
-  const workflowId = erasureWorkflowId(requestId)
-  let before = 0
-  const run = async () => {
-    const args: [{ requestId: string }] = [{ requestId }]
-    const saga = await workflow.start<typeof eraseSubject>('eraseSubject', { taskQueue, workflowId, args })
-    try {
-      await hangs
-      before = (await saga.fetchHistory()).events!.length
-      await meanwhile(saga)
-      return (await saga.result()).state
-    } finally {
-      await saga.terminate().catch(() => undefined)
-    }
-  }
-  const state = await worker.runUntil(verifier.runUntil(run()))
-  const history = await workflow.getHandle(workflowId).fetchHistory()
-  requireInMidst(history, before, hang)
-  await Worker.runReplayHistory({ workflowBundle }, history, workflowId)
-  return state
+  return await withErasureWorkers(
+    { environment, bundle },
+    script,
+    async ({ startSaga }) => {
+      const saga = await startSaga()
+      try {
+        await hangs
+        const before = (await saga.fetchHistory()).events!.length
+        await meanwhile(saga)
+        const { state } = await saga.result()
+        const history = await saga.fetchHistory()
+        requireInMidst(history, before, hang)
+        await Worker.runReplayHistory({ workflowBundle: bundle }, history, saga.workflowId)
+        return state
+      } finally {
+        await saga.terminate().catch(() => undefined)
+      }
+    },
+    (activities) => hanging(activities, { ...hang, onBegun: () => begun.emit('begun') }),
+  )
 }
 
 const holdAndCancel = async (saga: SagaHandle) => {
