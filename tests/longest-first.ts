@@ -1,25 +1,29 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Files that take longest, in this order: one that begins last is waited for by idle workers. A fresh clone knows of no earlier run. */
+/**
+ * Files that take longest, one that begins last being waited for by idle workers; of those with a whole platform of their own, only a few
+ * begin at once. A fresh clone knows of no earlier run.
+ */
 const LONGEST = [
+  ...['saga-drill', 'reidentify-drill', 'verifier-lies', 'erase-clickhouse', 'erasure', 'erasure-drills'],
+  ...['partial-saga.isolated', 'erasure-clock.isolated', 'crash-drill', 'partial-certificate'],
+  ...['verifier-clickhouse-user', 'shared-devices-drill', 'standing-certificate', 'demo'],
+  ...['recount-after-outage', 'collector-outages', 'ingest-joint', 'late-batches', 'workflows-etl.isolated'],
   ...[
-    'saga-drill',
-    'reidentify-drill',
-    'crash-drill',
-    'shared-devices-drill',
-    'erasure-drills',
-    'erasure',
-    'demo',
-  ],
-  ...[
-    'erasure-clock.isolated',
     'erasure-restart.isolated',
-    'verifier-lies',
-    'partial-saga.isolated',
-    'services',
+    'saga-replay.isolated',
+    'etl',
+    'keyring-destroy',
+    'workflows-clock.isolated',
   ],
-  ...['collector-outages', 'erase-clickhouse', 'late-batches', 'ingest-joint', 'clickhouse-batch'],
-  ...['workflows-breaking-edits.isolated', 'workflows-etl.isolated', 'ingest-crash', 'ingest-poison'],
+  ...[
+    'erase-by-contact',
+    'clickhouse-batch',
+    'ingest-hold',
+    'ingest-crash',
+    'workflows-breaking-edits.isolated',
+  ],
+  ...['ingest-poison', 'services', 'verifier-load', 'services-compose', 'restore'],
 ].map((name) => `/${name}.test.ts`)
 
 function placeOf({ moduleId }: TestSpecification): number {

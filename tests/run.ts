@@ -15,13 +15,15 @@ import {
 import { startTestEngines } from './engines.ts'
 
 // `npm test`: every tier on the real engines; `npm test -- unit` or `-- int e2e` for some. The engines are fetched and
-// started while the units run, and shared by the other tiers. The last line is for machines: `N passed, N failed, N skipped`.
+// started while the units run, and shared by the other tiers, which run as one: each leaves half of the machine idle, waiting.
+// The last line is for machines: `N passed, N failed, N skipped`.
 const TIERS = ['unit', 'int', 'e2e'] as const
 type Tier = (typeof TIERS)[number]
+const RUNS: readonly (readonly Tier[])[] = [['unit'], ['int', 'e2e']]
 
 const VITEST = join(PROJECT_ROOT, 'node_modules', 'vitest', 'vitest.mjs')
-// A tier that hangs must not hang whoever waits for the verdict.
-const TIER_LIMIT_MS = 50 * 60_000
+// A run that hangs must not hang whoever waits for the verdict.
+const RUN_LIMIT_MS = 50 * 60_000
 
 async function main(asked: string[]): Promise<number> {
   const unknown = asked.filter((name) => !(TIERS as readonly string[]).includes(name))
@@ -39,14 +41,13 @@ async function main(asked: string[]): Promise<number> {
   const took: TierTime[] = []
   let total: Counts = { passed: 0, failed: 0, skipped: 0 }
   try {
-    for (const tier of tiers) {
-      const environment = tier === 'unit' ? {} : await engines.then((running) => running.environment)
+    for (const run of RUNS) {
+      const asked = run.filter((tier) => tiers.includes(tier))
+      if (asked.length === 0) continue
+      const environment = asked.includes('unit') ? {} : await engines.then((running) => running.environment)
       const startedAt = Date.now()
-      total = addCounts(
-        total,
-        await runTier(tier, join(scratch, `${tier}.json`), environment, interrupted.signal),
-      )
-      took.push({ tier, ms: Date.now() - startedAt })
+      total = addCounts(total, await runTiers(asked, scratch, environment, interrupted.signal))
+      took.push({ tier: asked.join(' and '), ms: Date.now() - startedAt })
     }
   } catch (error) {
     const said = interrupted.signal.aborted
@@ -80,18 +81,19 @@ async function prepareEngines(
 }
 
 /** @param signal ends it. @throws an AbortError then */
-async function runTier(
-  tier: Tier,
-  output: string,
+async function runTiers(
+  tiers: readonly Tier[],
+  scratch: string,
   environment: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Counts> {
   signal.throwIfAborted()
-  process.stdout.write(`\n== ${tier}\n`)
+  const title = tiers.join(' and ')
+  process.stdout.write(`\n== ${title}\n`)
+  const output = join(scratch, `${tiers.join('-')}.json`)
   const args = [
     'run',
-    '--project',
-    `${tier}*`,
+    ...tiers.flatMap((tier) => ['--project', `${tier}*`]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${output}`,
@@ -104,9 +106,9 @@ async function runTier(
     signal,
   })
   const timer = setTimeout(() => {
-    process.stderr.write(`${tier}: still running after ${TIER_LIMIT_MS / 60_000} minutes, ended\n`)
+    process.stderr.write(`${title}: still running after ${RUN_LIMIT_MS / 60_000} minutes, ended\n`)
     child.kill('SIGKILL')
-  }, TIER_LIMIT_MS)
+  }, RUN_LIMIT_MS)
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', resolve)
@@ -116,7 +118,7 @@ async function runTier(
     (text) => JSON.parse(text) as VitestReport,
     () => null,
   )
-  process.stdout.write(`${tier}, slowest: ${slowestFiles(report, 5).join(', ')}\n`)
+  process.stdout.write(`${title}, slowest: ${slowestFiles(report, 5).join(', ')}\n`)
   return countResults(report, code)
 }
 

@@ -15,24 +15,34 @@ export interface PatternFinder {
 }
 
 const WINDOW = 8
-const BITS = 24
+/** A bitmap that fits the processor's nearest cache while the patterns are few; one bit in 256 is set, or fewer. */
+const LEAST_BITS = 14
+const MOST_BITS = 24
+const SPARSE_BITS = 8
+/** Zeros ahead that are worth more than the view of words that passes them. */
+const WORTH_A_LEAP = 256
 const POSTGRES_VALUE_MASK = 0xffff_8003 | 0
 const POSTGRES_VALUE = 2
 
 /**
- * A window of eight bytes rolls over the data; its hash is looked up in a bitmap of 2^24 bits, which says "no" for nearly
- * every offset in a few machine instructions, however many patterns there are.
+ * A window of eight bytes rolls over the data; its hash is looked up in a bitmap, which says "no" for nearly every offset in a
+ * few machine instructions, however many patterns there are. Zeros, with which engines fill their files, are passed by words.
  * @param heads bytes at which `onHead` is to be called.
  */
 export function createPatternFinder(
   patterns: readonly Pattern[],
   heads: readonly number[] = [],
 ): PatternFinder {
-  const bitmap = new Int32Array(2 ** (BITS - 5))
+  const bits = Math.min(
+    MOST_BITS,
+    Math.max(LEAST_BITS, SPARSE_BITS + Math.ceil(Math.log2(patterns.length + 1))),
+  )
+  const shift = 32 - bits
+  const bitmap = new Int32Array(2 ** (bits - 5))
   const byWindow = new Map<string, Pattern[]>()
   for (const pattern of patterns) {
     if (pattern.bytes.length < WINDOW) throw new RangeError(`a pattern needs ${WINDOW} bytes`)
-    const hash = hashWindow(pattern.bytes.readInt32LE(0), pattern.bytes.readInt32LE(4))
+    const hash = hashWindow(pattern.bytes.readInt32LE(0), pattern.bytes.readInt32LE(4)) >>> shift
     bitmap[hash >>> 5]! |= 1 << (hash & 31)
     const key = pattern.bytes.toString('latin1', 0, WINDOW)
     const others = byWindow.get(key)
@@ -41,6 +51,7 @@ export function createPatternFinder(
   }
   const isHead = new Uint8Array(256)
   for (const head of heads) isHead[head] = 1
+  const mayBeginWithZeros = (bitmap[0]! & 1) !== 0 || isHead[0] === 1
 
   return {
     find(data, onMatch, onHead) {
@@ -50,7 +61,11 @@ export function createPatternFinder(
         const byte = data[i]!
         low = (low >>> 8) | (high << 24)
         high = (high >>> 8) | (byte << 24)
-        const hash = (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca77)) >>> (32 - BITS)
+        if ((low | high) === 0 && !mayBeginWithZeros) {
+          if (data[i + WORTH_A_LEAP] === 0) i = Math.max(i, endOfZeros(data, i) - 1)
+          continue
+        }
+        const hash = hashWindow(low, high) >>> shift
         if ((bitmap[hash >>> 5]! & (1 << (hash & 31))) !== 0 && i >= WINDOW - 1) {
           const start = i - WINDOW + 1
           for (const pattern of byWindow.get(data.toString('latin1', start, i + 1)) ?? []) {
@@ -69,5 +84,16 @@ export function createPatternFinder(
 }
 
 function hashWindow(low: number, high: number): number {
-  return (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca77)) >>> (32 - BITS)
+  return Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca77)
+}
+
+/** @returns the end of the words of zeros that begin at or soon after `from`, where all is zero up to them; `from` if it is not */
+function endOfZeros(data: Buffer, from: number): number {
+  const { buffer, byteOffset, length } = data
+  const at = from + ((4 - ((byteOffset + from) & 3)) & 3)
+  for (let i = from; i < at; i++) if (data[i] !== 0) return i
+  const words = new Int32Array(buffer, byteOffset + at, Math.max(0, (length - at) >> 2))
+  let word = 0
+  while (word < words.length && words[word] === 0) word++
+  return at + word * 4
 }

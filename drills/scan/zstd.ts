@@ -1,8 +1,13 @@
+import zlib from 'node:zlib'
 import { Decompress, decompress } from 'fzstd'
 
 /** A window of more than this is none that any of our engines writes. */
 const MAX_WINDOW = 128 * 1024 * 1024
 const STEP = 16_384
+
+/** Node's own, from 22.15 on, takes a tenth of the time. */
+const { zstdDecompressSync } = zlib as { zstdDecompressSync?: (source: Buffer) => Buffer }
+const decompressWhole = zstdDecompressSync ?? ((source: Buffer) => Buffer.from(decompress(source)))
 
 /**
  * Decompresses the zstd frame that begins here (magic 28 b5 2f fd), as far as it is well formed.
@@ -14,7 +19,7 @@ export function decompressZstd(source: Buffer, limit: number): Buffer {
   const body = source.subarray(0, frame.bytes)
   if (frame.isWhole && frame.window <= limit) {
     try {
-      return Buffer.from(decompress(body))
+      return decompressWhole(body)
     } catch {
       // Partly overwritten: its beginning may still be readable.
     }

@@ -67,7 +67,7 @@ async function events(
   heldUntilMs: number,
 ): Promise<ErasureHorizon[]> {
   if (!(await hasEventsBefore(heldUntilMs))) return []
-  const slack = Math.min(SEGMENT_SLACK_MS, eventsRetentionMs + MINUTE_MS)
+  const slack = Math.min(SEGMENT_SLACK_MS, eventsRetentionMs + Math.min(MINUTE_MS, eventsRetentionMs))
   return [
     {
       store: 'kafka/events',
