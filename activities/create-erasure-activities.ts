@@ -8,6 +8,7 @@ import { acceptEnding } from '../postgres/accept-ending.ts'
 import type { TransactingPostgres } from '../postgres/client.ts'
 import type { KeyProvider } from '../postgres/key-provider.ts'
 import type { Keyring } from '../postgres/keyring.ts'
+import { noteRelease } from '../postgres/note-release.ts'
 import { setState } from '../postgres/privacy-requests.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -89,6 +90,7 @@ export function createErasureActivities(deps: ErasureDependencies): PlatformEras
     setState: async ({ requestId, state, store }) =>
       void (await setState(postgres, requestId, state, { store })),
     placeHold: createPlaceHold(shared),
+    noteRelease: ({ requestId, holdId }) => noteRelease(postgres, requestId, holdId),
     sealHolds: createSealHolds(shared),
     releaseHold: createReleaseHold(shared),
     writeJournal: createWriteJournal({ ...deps, sealer: createJournalSealer(deps.provider) }),

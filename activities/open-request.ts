@@ -9,10 +9,11 @@ export function createOpenRequest(postgres: Postgres): ErasureActivities['openRe
   return async ({ requestId }) => {
     const request = await readRequest(postgres, requestId)
     const { app, state, graceUntil, dueAt, progress } = request
+    const released = (progress.released as string[] | undefined) ?? []
     const holds = (await listHolds(postgres, requestId)).map(({ holdId, until, releasedAt }) => ({
       holdId,
       untilMs: until.getTime(),
-      released: releasedAt !== null,
+      released: releasedAt !== null || released.includes(holdId),
     }))
     const ending = await findEnding(postgres, request)
     const onlyForward = ending !== undefined || (state !== 'received' && state !== 'blocked')

@@ -153,6 +153,8 @@ export interface ErasureActivities {
   placeHold(input: PlacedHold & { requestId: string }): Promise<void>
   /** Seals legally held fields under a key of the hold; what is held is left out of `enqueue`'s erasure of the vault copy. */
   sealHolds(input: { requestId: string }): Promise<{ holds: { holdId: string; untilMs: number }[] }>
+  /** Keeps an officer's release beyond this run of the saga; what it releases is ended by `releaseHold`. */
+  noteRelease(input: { requestId: string; holdId: string }): Promise<void>
   releaseHold(input: { holdId: string }): Promise<void>
   /** Before anything is destroyed: what a restore must erase again. */
   writeJournal(input: { requestId: string }): Promise<void>

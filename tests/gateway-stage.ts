@@ -15,6 +15,9 @@ import { type Keyring, openKeyring } from '../postgres/keyring.ts'
 import { openKeyProvider } from '../postgres/open-key-provider.ts'
 import { createStage, type Stage } from './stage.ts'
 
+/** A date that a hold may end at, whenever the tests run. */
+export const IN_A_YEAR = new Date(Date.now() + 365 * 86_400_000).toISOString()
+
 export interface GatewayStage {
   stage: Stage
   postgres: TransactingPostgres

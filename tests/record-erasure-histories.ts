@@ -1,9 +1,8 @@
 import { writeFile } from 'node:fs/promises'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ErasureStatus } from '../schemas/erasure.ts'
 import { type ErasureClock, type SagaHandle, withErasureWorkers } from './erasure-clock.ts'
 import { historyToJson } from './history-json.ts'
+import { DAY, HOUR, placeHold, untilStage } from './saga-steps.ts'
 import type { ErasureScript } from './stub-erasure.ts'
 import { startWorkflowClock, type WorkflowClock } from './workflow-clock.ts'
 
@@ -18,17 +17,7 @@ interface Scenario {
   meanwhile?(saga: SagaHandle, clock: WorkflowClock): Promise<void>
 }
 
-const DAY_MS = 86_400_000
-const HOUR_MS = 3_600_000
 const id = (last: number) => `00000000-0000-4000-8000-${String(last).padStart(12, '0')}`
-
-async function untilStage(saga: SagaHandle, stage: RegExp): Promise<void> {
-  for (;;) {
-    const status = await saga.query<ErasureStatus>('status').catch(() => undefined)
-    if (status && stage.test(status.stage)) return
-    await pause(25)
-  }
-}
 
 async function cancelInGrace(saga: SagaHandle): Promise<void> {
   await untilStage(saga, /grace/)
@@ -42,15 +31,13 @@ async function refuseInGrace(saga: SagaHandle): Promise<void> {
   })
 }
 
-async function holdFor(saga: SagaHandle, clock: WorkflowClock, ms: number): Promise<string> {
-  await untilStage(saga, /grace/)
-  const untilMs = (await clock.environment.currentTimeMs()) + ms
-  const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
-  return (await saga.executeUpdate('placeHold', { args: [wish] })) as string
+async function holdForAYear(saga: SagaHandle, clock: WorkflowClock): Promise<void> {
+  await placeHold(clock, saga, 365 * DAY)
 }
 
-async function holdForAYear(saga: SagaHandle, clock: WorkflowClock): Promise<void> {
-  await holdFor(saga, clock, 365 * DAY_MS)
+async function releaseInGrace(saga: SagaHandle, clock: WorkflowClock): Promise<void> {
+  const holdId = await placeHold(clock, saga, 365 * DAY)
+  await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
 }
 
 const SURVIVOR = { found: [{ store: 'clickhouse/events', count: 3 }] }
@@ -58,41 +45,41 @@ const SURVIVOR = { found: [{ store: 'clickhouse/events', count: 3 }] }
 const SAGAS: Record<string, Scenario> = {
   'erasure-closed': {
     requestId: id(1),
-    script: { horizons: { 'kafka/events': DAY_MS, 's3/backups': 30 * DAY_MS } },
+    script: { horizons: { 'kafka/events': DAY, 's3/backups': 30 * DAY } },
   },
   // With suppression withdrawn before `closed` is signed; the one above is from before that.
   'erasure-withdrawn-and-closed': {
     requestId: id(7),
-    script: { horizons: { 'kafka/events': DAY_MS, 's3/backups': 30 * DAY_MS } },
+    script: { horizons: { 'kafka/events': DAY, 's3/backups': 30 * DAY } },
   },
   'erasure-cancelled': {
     requestId: id(2),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: cancelInGrace,
   },
   'erasure-refused': {
     requestId: id(3),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: refuseInGrace,
   },
   // The same with the officer's word written down; the two above are from before that.
   'erasure-refused-accepted': {
     requestId: id(13),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: refuseInGrace,
   },
   'erasure-held': {
     requestId: id(4),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: holdForAYear,
   },
   // Of two holds, one ends while a store is away: three days and a half.
   'erasure-hold-over': {
     requestId: id(9),
-    script: { graceMs: HOUR_MS, dueMs: 30 * DAY_MS, blocked: Array(24).fill(['s3/archive']) },
+    script: { graceMs: HOUR, dueMs: 30 * DAY, blocked: Array(24).fill(['s3/archive']) },
     async meanwhile(saga, clock) {
-      await holdFor(saga, clock, 2 * DAY_MS)
-      await holdFor(saga, clock, 365 * DAY_MS)
+      await placeHold(clock, saga, 2 * DAY)
+      await placeHold(clock, saga, 365 * DAY)
     },
   },
   'erasure-stuck-and-overdue': {
@@ -125,7 +112,7 @@ const SAGAS: Record<string, Scenario> = {
   // Its cancellation comes before it has read its request (the worker hears of it after eight seconds), and is decided afterwards.
   'erasure-cancelled-early': {
     requestId: id(12),
-    script: { graceMs: HOUR_MS, failures: { openRequest: { times: 4, code: 'postgres_unavailable' } } },
+    script: { graceMs: HOUR, failures: { openRequest: { times: 4, code: 'postgres_unavailable' } } },
     async meanwhile(saga) {
       await saga.executeUpdate('cancel')
     },
@@ -133,13 +120,24 @@ const SAGAS: Record<string, Scenario> = {
   // What officers say is written down by activities of its own; those above are from before that.
   'erasure-cancelled-by-activity': {
     requestId: id(14),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: cancelInGrace,
   },
   'erasure-held-by-activity': {
     requestId: id(15),
-    script: { graceMs: HOUR_MS },
+    script: { graceMs: HOUR },
     meanwhile: holdForAYear,
+  },
+  'erasure-released': {
+    requestId: id(16),
+    script: { graceMs: HOUR },
+    meanwhile: releaseInGrace,
+  },
+  // A release, too, is written down before the officer hears of it; the one above is from before that.
+  'erasure-released-written': {
+    requestId: id(17),
+    script: { graceMs: HOUR },
+    meanwhile: releaseInGrace,
   },
   'erasure-retries': {
     requestId: id(6),

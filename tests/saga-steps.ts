@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WorkflowUpdateFailedError } from '@temporalio/client'
 import type { ErasureStatus } from '../schemas/erasure.ts'
+import type { HoldWish } from '../schemas/erasure-messages.ts'
 import type { SagaHandle } from './erasure-clock.ts'
 import type { WorkflowClock } from './workflow-clock.ts'
 
@@ -40,10 +41,16 @@ export async function refusal(update: Promise<unknown>): Promise<string> {
   return (error.cause as Error & { type: string }).type
 }
 
+export const holdUntil = (untilMs: number): HoldWish => ({
+  fields: ['email'],
+  article: 'GDPR Art. 17(3)(e)',
+  untilMs,
+  placedBy: 'officer',
+})
+
 /** Places a hold of so long in the grace window. @returns its id */
 export async function placeHold(clock: WorkflowClock, saga: SagaHandle, forMs: number): Promise<string> {
   await untilStage(saga, /grace/)
   const untilMs = (await clock.environment.currentTimeMs()) + forMs
-  const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', untilMs, placedBy: 'officer' }
-  return (await saga.executeUpdate('placeHold', { args: [wish] })) as string
+  return (await saga.executeUpdate('placeHold', { args: [holdUntil(untilMs)] })) as string
 }

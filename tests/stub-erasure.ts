@@ -123,6 +123,10 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
       call('sealHolds')
       return { holds: standingHolds().map(([holdId, { untilMs }]) => ({ holdId, untilMs })) }
     },
+    async noteRelease({ holdId }) {
+      call('noteRelease')
+      holds.get(holdId)!.released = true
+    },
     async releaseHold({ holdId }) {
       call('releaseHold')
       holds.get(holdId)!.released = true

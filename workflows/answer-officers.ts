@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common'
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   defineSignal,
   defineUpdate,
@@ -69,7 +70,7 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
    */
   const writing = () => (patched('officers-by-activity') ? steps : brief)
   /** An officer who was told that it is accepted can rely on it, whatever becomes of this run. Older runs kept it to themselves. */
-  const end = async (ending: AcceptedEnding) => {
+  const end = uncancelled(async (ending: AcceptedEnding) => {
     if (isEarly()) await untilOpened()
     if (patched('ending-accepted')) {
       const { stands } = await writing().acceptEnding({ requestId, ending })
@@ -77,8 +78,9 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
       if (!isSameEnding(stands, ending))
         refuse('too_late', 'another ending stands, or the request has gone past the point where it can end')
     } else desk.ending = ending
-  }
+  })
   const requireHold = ({ holdId }: { holdId: string }) => {
+    if (desk.ending) refuse('too_late', 'the request is about to end')
     if (desk.holds.get(holdId)?.released !== false) refuse('hold_unknown', 'no hold of this id stands')
   }
   const requireBlocked = () => {
@@ -99,13 +101,13 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   })
   setHandler(
     placeHoldUpdate,
-    async (wish) => {
+    uncancelled(async (wish) => {
       if (isEarly()) await untilOpened()
       const holdId = uuid4()
       await writing().placeHold({ requestId, holdId, ...wish })
       desk.holds.set(holdId, { untilMs: wish.untilMs, released: false })
       return holdId
-    },
+    }),
     {
       validator(wish) {
         requireOpen()
@@ -116,12 +118,12 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   )
   setHandler(
     releaseHoldUpdate,
-    async ({ holdId }) => {
-      // Written down before the officer hears of it, as all they say is: another run of the saga must not take the hold up again.
-      if (patched('release-written')) await steps.releaseHold({ holdId })
+    uncancelled(async ({ holdId }) => {
+      if (patched('release-noted')) await steps.noteRelease({ requestId, holdId })
+      // It may have ended meanwhile.
       const hold = desk.holds.get(holdId)
       if (hold) hold.released = true
-    },
+    }),
     { validator: requireHold, description: 'Ends a hold before its time; what it held is erased.' },
   )
   setHandler(
@@ -146,6 +148,13 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
     desk.batchDone.set(done.stage, done)
   })
   return desk
+}
+
+/** A cancellation from Temporal's side changes nothing: without this, what officers say could no longer be written down after one. */
+function uncancelled<I extends unknown[], R>(
+  handle: (...input: I) => Promise<R>,
+): (...input: I) => Promise<R> {
+  return (...input) => CancellationScope.nonCancellable(() => handle(...input))
 }
 
 function isSameEnding(one: AcceptedEnding | null, other: AcceptedEnding): boolean {

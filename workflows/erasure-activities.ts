@@ -28,6 +28,7 @@ export const steps = proxyActivities<
     ErasureActivities,
     | 'acceptEnding'
     | 'placeHold'
+    | 'noteRelease'
     | 'blockSubjects'
     | 'cancelRequest'
     | 'sealHolds'

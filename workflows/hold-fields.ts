@@ -5,7 +5,7 @@ import type { Saga } from './saga.ts'
 
 /**
  * Holds outlive a run that somebody terminated: the law's reason does not end with it. What officers say to this run is newer
- * than what was read for it. A released one is released once more, in case that its key still stands: it may have been made meanwhile.
+ * than what was read for it. A released one is released once more, in case that its key still stands.
  */
 export function recallHolds({ desk }: Saga, known: readonly KnownHold[]): void {
   for (const { holdId, untilMs, released } of known) {

@@ -7,7 +7,7 @@ const ACTIVITIES: Record<string, readonly string[]> = {
     ...['openRequest', 'blockSubjects', 'awaitBlock', 'setState', 'writeJournal', 'enqueue', 'claimBatch'],
     ...['planErasure', 'eraseStore', 'rederiveAggregates', 'settleBatch', 'destroySecrets', 'liftBlock'],
     ...['withdrawStates', 'closeRequest', 'acceptEnding', 'cancelRequest'],
-    ...['placeHold', 'sealHolds', 'releaseHold'],
+    ...['placeHold', 'sealHolds', 'noteRelease', 'releaseHold'],
   ],
   verifier: [
     ...['logReceived', 'observeClosure', 'verifyAbsence', 'verifyKeysGone', 'certify', 'verifyHorizons'],
@@ -22,6 +22,7 @@ const ANSWERS: Record<string, Answer> = {
   refuse: 'refuse',
   placeHold: 'hold',
   sealHolds: 'hold',
+  noteRelease: 'hold',
   releaseHold: 'hold',
   supersede: 'hold',
   certifyPartial: 'partial',

@@ -19,8 +19,6 @@ const WINDOW = 8
 const LEAST_BITS = 14
 const MOST_BITS = 24
 const SPARSE_BITS = 8
-/** Zeros ahead that are worth more than the view of words that passes them. */
-const WORTH_A_LEAP = 256
 const POSTGRES_VALUE_MASK = 0xffff_8003 | 0
 const POSTGRES_VALUE = 2
 
@@ -51,18 +49,22 @@ export function createPatternFinder(
   }
   const isHead = new Uint8Array(256)
   for (const head of heads) isHead[head] = 1
-  const mayBeginWithZeros = (bitmap[0]! & 1) !== 0 || isHead[0] === 1
+  const areZerosSought = isHead[0] === 1 || byWindow.has('\0'.repeat(WINDOW))
 
   return {
     find(data, onMatch, onHead) {
+      const { words, start } = alignedWords(data)
       let low = 0
       let high = 0
       for (let i = 0; i < data.length; i++) {
         const byte = data[i]!
         low = (low >>> 8) | (high << 24)
         high = (high >>> 8) | (byte << 24)
-        if ((low | high) === 0 && !mayBeginWithZeros) {
-          if (data[i + WORTH_A_LEAP] === 0) i = Math.max(i, endOfZeros(data, i) - 1)
+        if ((low | high) === 0 && !areZerosSought) {
+          // The bytes of the next byte's word that come before it are zeros of this window.
+          let word = (i + 1 - start) >> 2
+          while (words[word] === 0) word++
+          i = Math.max(i, start + word * 4 - 1)
           continue
         }
         const hash = hashWindow(low, high) >>> shift
@@ -87,13 +89,9 @@ function hashWindow(low: number, high: number): number {
   return Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca77)
 }
 
-/** @returns the end of the words of zeros that begin at or soon after `from`, where all is zero up to them; `from` if it is not */
-function endOfZeros(data: Buffer, from: number): number {
-  const { buffer, byteOffset, length } = data
-  const at = from + ((4 - ((byteOffset + from) & 3)) & 3)
-  for (let i = from; i < at; i++) if (data[i] !== 0) return i
-  const words = new Int32Array(buffer, byteOffset + at, Math.max(0, (length - at) >> 2))
-  let word = 0
-  while (word < words.length && words[word] === 0) word++
-  return at + word * 4
+/** The words of some bytes that lie where words may lie; the first one begins at `start`. */
+function alignedWords({ buffer, byteOffset, length }: Buffer): { words: Int32Array; start: number } {
+  const start = (4 - (byteOffset & 3)) & 3
+  const count = (length - start) >> 2
+  return { words: count > 0 ? new Int32Array(buffer, byteOffset + start, count) : new Int32Array(0), start }
 }

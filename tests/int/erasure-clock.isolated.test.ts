@@ -3,7 +3,17 @@ import type { ErasureStatus, PartialCertificate } from '../../schemas/erasure.ts
 import { blockedStoreAttribute, overdueAttribute } from '../../workflows/track-erasure.ts'
 import { stageAttribute } from '../../workflows/track-progress.ts'
 import { type ErasureClock, type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
-import { CLOSED, DAY, HOUR, hoursOf, mainLine, placeHold, refusal, untilStage } from '../saga-steps.ts'
+import {
+  CLOSED,
+  DAY,
+  HOUR,
+  holdUntil,
+  hoursOf,
+  mainLine,
+  placeHold,
+  refusal,
+  untilStage,
+} from '../saga-steps.ts'
 import type { ErasureScript } from '../stub-erasure.ts'
 import { startWorkflowClock, type WorkflowClock } from '../workflow-clock.ts'
 
@@ -83,6 +93,19 @@ describe('an erasure', () => {
     })
     expect(result.state).toBe('closed')
   })
+
+  it('hears officers after one, too', async () => {
+    const { journal, result } = await runSaga({ graceMs: HOUR }, async (saga) => {
+      await untilStage(saga, /grace/)
+      await saga.cancel()
+      const holdId = await placeHold(clock, saga, 365 * DAY)
+      await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
+      await saga.executeUpdate('cancel')
+      expect(await refusal(saga.executeUpdate('releaseHold', { args: [{ holdId }] }))).toBe('too_late')
+    })
+    expect(journal).toContain('noteRelease')
+    expect(result.state).toBe('cancelled')
+  })
 })
 
 describe('grace', () => {
@@ -123,13 +146,9 @@ describe('grace', () => {
     await runSaga({ horizons: { 's3/backups': 30 * DAY } }, async (saga) => {
       await untilStage(saga, /expire/)
       expect(await refusal(saga.executeUpdate('cancel'))).toBe('too_late')
-      const hold = {
-        fields: ['email'],
-        article: 'GDPR Art. 17(3)(e)',
-        untilMs: Date.now() + DAY,
-        placedBy: 'x',
-      }
-      expect(await refusal(saga.executeUpdate('placeHold', { args: [hold] }))).toBe('too_late')
+      expect(await refusal(saga.executeUpdate('placeHold', { args: [holdUntil(Date.now() + DAY)] }))).toBe(
+        'too_late',
+      )
       expect(await refusal(saga.executeUpdate('retryStore'))).toBe('not_stuck')
     })
   })

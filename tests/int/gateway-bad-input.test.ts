@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GATEWAY_ERROR_CODES } from '../../gateway/error.ts'
 import { createRateLimit } from '../../gateway/rate-limit.ts'
 import { EbbError } from '../../runtime/errors.ts'
-import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
+import { createGatewayStage, type GatewayStage, IN_A_YEAR, readAudit } from '../gateway-stage.ts'
 
 let gateway: GatewayStage
 let compliance = ''
@@ -170,7 +170,7 @@ const cases: Case[] = [
     ([name, change, code]): Case => ({
       name: `hold: ${name}`,
       route: onOwn('POST /v1/privacy/requests/ID/holds'),
-      body: { fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: '2027-01-01T00:00:00Z', ...change },
+      body: { fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: IN_A_YEAR, ...change },
       code,
     }),
   ),

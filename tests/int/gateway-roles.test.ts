@@ -4,7 +4,7 @@ import { ROLES, type RouteName } from '../../gateway/roles.ts'
 import { ROUTES } from '../../gateway/routes.ts'
 import { revokeApiToken } from '../../postgres/api-tokens.ts'
 import { Role } from '../../schemas/privacy-api.ts'
-import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
+import { createGatewayStage, type GatewayStage, IN_A_YEAR, readAudit } from '../gateway-stage.ts'
 
 // Erasures do not run here: what an officer says is noted, so that each cell asks about rights alone.
 const said: string[] = []
@@ -80,7 +80,7 @@ const CALLS: Record<RouteName, { path: string; may: string; ok: number; body?: (
     may: 'compliance',
     path: '/v1/privacy/requests/ID/holds',
     ok: 201,
-    body: () => ({ fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: '2030-01-01T00:00:00Z' }),
+    body: () => ({ fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: IN_A_YEAR }),
   },
   'DELETE /v1/privacy/requests/:id/holds/:hold': {
     may: 'compliance',

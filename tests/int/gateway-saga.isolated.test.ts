@@ -14,7 +14,7 @@ import {
 import { bundleWorkflows } from '../../workers/temporal/bundle-workflows.ts'
 import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-attributes.ts'
 import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
-import { createGatewayStage, type GatewayStage, readAudit } from '../gateway-stage.ts'
+import { createGatewayStage, type GatewayStage, IN_A_YEAR, readAudit } from '../gateway-stage.ts'
 import { type ErasureScript, stubErasure } from '../stub-erasure.ts'
 
 // The real server, the real workflow and the real gateway; only what erases is scripted, so that a stage can be held.
@@ -125,7 +125,7 @@ describe('officers and a running erasure', () => {
     await grace(id)
     const hold = await gateway.call(`POST ${path(id, '/holds')}`, {
       token,
-      body: { fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: '2027-06-01T00:00:00Z' },
+      body: { fields: ['email'], article: 'GDPR Art. 17(3)(e)', until: IN_A_YEAR },
     })
     expect([hold.status, hold.text]).toEqual([201, expect.stringMatching(/^\{"holdId":"[0-9a-f-]{36}"\}$/)])
     const { holdId } = JSON.parse(hold.text) as { holdId: string }

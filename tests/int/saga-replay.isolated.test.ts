@@ -8,6 +8,7 @@ import { ensureSearchAttributes } from '../../workers/temporal/ensure-search-att
 import { quietTemporal } from '../../workers/temporal/quiet-temporal.ts'
 import { type SagaHandle, withErasureWorkers } from '../erasure-clock.ts'
 import type { History } from '../history-json.ts'
+import { HOUR, holdUntil } from '../saga-steps.ts'
 import type { ErasureScript, StubbedErasure } from '../stub-erasure.ts'
 
 // The real server and the real workflow; what it does is scripted, so that one of its local steps can hang. A worker asks for another
@@ -46,8 +47,7 @@ function hanging(
 }
 
 async function placeHold(saga: SagaHandle): Promise<void> {
-  const wish = { fields: ['email'], article: 'GDPR Art. 17(3)(e)', placedBy: 'officer' }
-  await saga.executeUpdate('placeHold', { args: [{ ...wish, untilMs: Date.now() + 3_600_000 }] })
+  await saga.executeUpdate('placeHold', { args: [holdUntil(Date.now() + HOUR)] })
 }
 
 interface Hang {
