@@ -9,11 +9,10 @@ export function createOpenRequest(postgres: Postgres): ErasureActivities['openRe
   return async ({ requestId }) => {
     const request = await readRequest(postgres, requestId)
     const { app, state, graceUntil, dueAt, progress } = request
-    const released = (progress.released as string[] | undefined) ?? []
-    const holds = (await listHolds(postgres, requestId)).map(({ holdId, until, releasedAt }) => ({
+    const holds = (await listHolds(postgres, requestId)).map(({ holdId, until, released }) => ({
       holdId,
       untilMs: until.getTime(),
-      released: releasedAt !== null || released.includes(holdId),
+      released,
     }))
     const ending = await findEnding(postgres, request)
     const onlyForward = ending !== undefined || (state !== 'received' && state !== 'blocked')

@@ -82,8 +82,9 @@ export async function showStatus(
 }
 
 /** What an officer must know to release it. */
-function describeHold({ holdId, fields, article, until, releasedAt }: StoredHold): string {
-  const end = releasedAt ? `released ${releasedAt.toISOString()}` : `until ${until.toISOString()}`
+function describeHold({ holdId, fields, article, until, releasedAt, released }: StoredHold): string {
+  const standing = released ? 'released, ends with the next step' : `until ${until.toISOString()}`
+  const end = releasedAt ? `released ${releasedAt.toISOString()}` : standing
   return `hold ${holdId}: ${fields.join(', ')} by ${article}, ${end}`
 }
 

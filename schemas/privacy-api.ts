@@ -64,7 +64,10 @@ export const HoldEntry = z.strictObject({
   article: z.string(),
   until: Time,
   placedAt: Time,
+  /** When it ended. */
   releasedAt: Time.nullable(),
+  /** It has ended, or an officer released it and it ends with the saga's next step. */
+  released: z.boolean(),
 })
 
 export const RequestSummary = z.strictObject({

@@ -128,6 +128,16 @@ const SAGAS: Record<string, Scenario> = {
     script: { graceMs: HOUR },
     meanwhile: holdForAYear,
   },
+  // Temporal was told to cancel it; of before officers were heard after that.
+  'erasure-officer-unheard': {
+    requestId: id(18),
+    script: { graceMs: HOUR },
+    async meanwhile(saga, clock) {
+      await untilStage(saga, /grace/)
+      await saga.cancel()
+      await placeHold(clock, saga, 365 * DAY).catch(() => undefined)
+    },
+  },
   'erasure-released': {
     requestId: id(16),
     script: { graceMs: HOUR },

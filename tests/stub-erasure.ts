@@ -74,6 +74,8 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
   let startedMs = 0
   /** As Postgres has them: they outlive a run of the saga. */
   const holds = new Map<string, { untilMs: number; released: boolean }>()
+  /** Holds that an officer released; they stand until the saga ends them. */
+  const noted = new Set<string>()
   let onlyForward = false
   const endings = new Map<string, RequestEnding>()
   const accepted = new Map<string, AcceptedEnding>()
@@ -91,7 +93,10 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
         app: 'shop',
         graceUntilMs: startedMs + (script.graceMs ?? 0),
         dueMs: startedMs + (script.dueMs ?? 86_400_000),
-        holds: [...holds].map(([holdId, hold]) => ({ holdId, ...hold })),
+        holds: [...holds].map(([holdId, { untilMs, released }]) => ({
+          ...{ holdId, untilMs },
+          released: released || noted.has(holdId),
+        })),
         onlyForward,
         ...(ending && { ending }),
         ...(accepted.has(requestId) && { accepted: accepted.get(requestId)! }),
@@ -125,7 +130,7 @@ export function stubErasure(script: ErasureScript, stage: ErasureStage): Stubbed
     },
     async noteRelease({ holdId }) {
       call('noteRelease')
-      holds.get(holdId)!.released = true
+      noted.add(holdId)
     },
     async releaseHold({ holdId }) {
       call('releaseHold')

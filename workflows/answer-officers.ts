@@ -119,12 +119,19 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   setHandler(
     releaseHoldUpdate,
     uncancelled(async ({ holdId }) => {
+      await condition(() => access !== 'unopened')
+      requireHold({ holdId })
       if (patched('release-noted')) await steps.noteRelease({ requestId, holdId })
       // It may have ended meanwhile.
       const hold = desk.holds.get(holdId)
       if (hold) hold.released = true
     }),
-    { validator: requireHold, description: 'Ends a hold before its time; what it held is erased.' },
+    {
+      validator(wish) {
+        if (access !== 'unopened') requireHold(wish)
+      },
+      description: 'Ends a hold before its time; what it held is erased.',
+    },
   )
   setHandler(
     retryStoreUpdate,
@@ -150,11 +157,17 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   return desk
 }
 
-/** A cancellation from Temporal's side changes nothing: without this, what officers say could no longer be written down after one. */
+/**
+ * A cancellation from Temporal's side changes nothing. In older runs what officers said after one could not be written down, and was
+ * refused.
+ */
 function uncancelled<I extends unknown[], R>(
   handle: (...input: I) => Promise<R>,
 ): (...input: I) => Promise<R> {
-  return (...input) => CancellationScope.nonCancellable(() => handle(...input))
+  return (...input) =>
+    patched('officers-uncancelled')
+      ? CancellationScope.nonCancellable(() => handle(...input))
+      : handle(...input)
 }
 
 function isSameEnding(one: AcceptedEnding | null, other: AcceptedEnding): boolean {

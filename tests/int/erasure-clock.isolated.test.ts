@@ -227,6 +227,29 @@ describe('a hold', () => {
       expect(hours / 24).toBeLessThan(10)
     })
 
+    it('because an officer released it while a store was away, likewise', async () => {
+      const { journal, hours } = await runSaga(
+        { graceMs: HOUR, dueMs: 30 * DAY, blocked: AWAY },
+        async (saga) => {
+          const holdId = await place(saga, 365 * DAY)
+          await clock.environment.sleep('1d')
+          await untilStage(saga, /cannot be reached/)
+          await saga.executeUpdate('releaseHold', { args: [{ holdId }] })
+        },
+      )
+      const line = mainLine(journal)
+      expect(line.slice(line.indexOf('releaseHold'))).toEqual([
+        'releaseHold',
+        ...AGAIN,
+        'certify:certificate',
+        'liftBlock',
+        'setState:certified',
+        ...CLOSED,
+      ])
+      expect(line).not.toContain('certify:held')
+      expect(hours / 24).toBeLessThan(10)
+    })
+
     it('is released alone: another one stands, and is named by the certificate', async () => {
       const { journal, hours } = await runSaga(
         { graceMs: HOUR, dueMs: 30 * DAY, blocked: AWAY },

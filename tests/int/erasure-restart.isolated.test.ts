@@ -318,6 +318,26 @@ describe('what can be taken back of a saga that is started again', () => {
       ),
     })
 
+  it('of a hold, released before the request has been read, is decided then: another one is unknown', async () => {
+    const failures: ErasureScript['failures'] = {}
+    let holdId = ''
+    const { state, line } = await runTwice(
+      { graceMs: HOUR, failures },
+      async (saga) => {
+        holdId = await placeHold(clock, saga, 365 * DAY)
+        failures.openRequest = { times: 4, code: 'postgres_unavailable' }
+      },
+      async (saga) => {
+        const release = (id: string) => saga.executeUpdate('releaseHold', { args: [{ holdId: id }] })
+        const [, other] = await Promise.all([release(holdId), refusal(release('another'))])
+        expect(other).toBe('hold_unknown')
+      },
+    )
+    expect(line).toContain('noteRelease')
+    expect(line).not.toContain('certify:held')
+    expect(state).toBe('closed')
+  })
+
   it('is decided when the request has been read, for whoever asks before', async () => {
     const script = { graceMs: HOUR, horizons: { 's3/backups': 30 * DAY } }
     await withErasureWorkers(clock, script, async ({ startSaga, taskQueue, journal }) => {
