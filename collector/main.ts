@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEventProducer } from '../kafka/event-producer.ts'
@@ -17,12 +16,13 @@ import { createMetrics, serveMetrics } from '../runtime/metrics.ts'
 import { onShutdown } from '../runtime/shutdown.ts'
 import { startWhenReady } from '../runtime/start-when-ready.ts'
 import { ACK_TIMEOUT_MS, CLOCK_SLACK_MS } from '../schemas/barrier.ts'
-import { contactTraits, loadRegistry } from '../schemas/registry.ts'
+import { contactTraits } from '../schemas/registry.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createAppDirectory } from './find-app.ts'
 import { createCollectorServer } from './http-server.ts'
 import { createCollectorMetrics } from './metrics.ts'
 import { createLateNotes } from './note-late.ts'
+import { readRegistry } from './read-registry.ts'
 import { createQuietAnswers } from './suppress-quietly.ts'
 
 /** Bytes of requests and records in memory at most; objects made of them take a few times as much. */
@@ -35,9 +35,7 @@ const config = readConfig()
 const logger = createLogger('collector', config.logLevel)
 
 // 1. What may be stored, and the keys to everything.
-const registry = loadRegistry(
-  config.eventDefinitionsFile ? JSON.parse(await readFile(config.eventDefinitionsFile, 'utf8')) : undefined,
-)
+const registry = await readRegistry(config.eventDefinitionsFile)
 const keyProvider = await openKeyProvider(config)
 
 // 2. Postgres: subjects, and the keyring in a database of its own.

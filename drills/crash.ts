@@ -36,6 +36,8 @@ const kills = Number(values.kills)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const points = values.points?.split(',')
+if (!(Number.isInteger(kills) && kills > 0 && Number(values.rate) > 0))
+  throw new Error('--kills is a number of faults, 1 or more, --rate of batches a second')
 const unknown = points?.find((point) => !(point in FAULT_POINTS))
 if (unknown) throw new Error(`no fault point ${unknown}; there are ${Object.keys(FAULT_POINTS).join(', ')}`)
 /** A boundary that was aimed at is reached some time, however busy the machine. */

@@ -38,6 +38,7 @@ const { values } = parseArgs({
 const say = createSay()
 const horizonS = Number(values.horizon)
 const subjects = Number(values.subjects)
+if (!(Number.isInteger(subjects) && subjects > 0)) throw new Error('--subjects is a number, 1 or more')
 const events = Number(values.events)
 if (!Number.isInteger(events)) throw new Error('--events is a number of events')
 const limitMs = Number(values.limit ?? 600 + subjects) * 1_000

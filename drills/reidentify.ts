@@ -23,6 +23,7 @@ const { values } = parseArgs({
 })
 const say = createSay()
 const subjects = Number(values.subjects)
+if (!(Number.isInteger(subjects) && subjects > 0)) throw new Error('--subjects is a number, 1 or more')
 const horizonS = Number(values.horizon)
 
 const stage = await openStage({

@@ -47,6 +47,7 @@ const { values } = parseArgs({
   },
 })
 const kills = Number(values.kills)
+if (!(Number.isInteger(kills) && kills > 0)) throw new Error('--kills is a number, 1 or more')
 /** A boundary may not be reached in time; then another fault is tried. */
 const attempts = kills * 2
 const first = Number(values.from)

@@ -50,6 +50,8 @@ const HORIZON_S = 3_600
 const MOST_OPEN = 0.1
 
 const say = createSay()
+const graphCount = Number(values.graphs)
+if (!(Number.isInteger(graphCount) && graphCount > 0)) throw new Error('--graphs is a number, 1 or more')
 const seed = Number(values.seed)
 const random = createRandom(seed)
 
@@ -106,7 +108,7 @@ async function tellLate(send: Send, { trial, verdict }: Judged): Promise<Judged 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
 
 say(`seed ${seed}, ${values.graphs} graphs`)
-const graphs = Array.from({ length: Number(values.graphs) }, (_, number) => drawGraph(number, random))
+const graphs = Array.from({ length: graphCount }, (_, number) => drawGraph(number, random))
 const nodes = graphs.flatMap((graph) => graph.nodes)
 const drill = await startDrillPlatform({
   keep: values.keep,

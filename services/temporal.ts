@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { PROJECT_ROOT } from '../runtime/project-root.ts'
 import { SEARCH_ATTRIBUTES } from '../schemas/search-attributes.ts'
 import {
@@ -14,6 +16,15 @@ import { superviseProcess } from './supervise-process.ts'
 
 const PREFERRED_PORT = 7233
 const PREFERRED_UI_PORT = 8233
+
+/** How long the UI still shows what has ended; the server's own default is a day. */
+const KEPT = '720h'
+
+/** The namespace is there once the UI answers. @throws when the server does not take it */
+async function keepEnded(temporal: string, address: string): Promise<void> {
+  const update = ['operator', 'namespace', 'update', '--namespace', 'default', '--retention', KEPT]
+  await promisify(execFile)(temporal, [...update, '--address', address], { timeout: 60_000 })
+}
 
 /** Temporal's development server with its Web UI, state in `<home>/temporal/temporal.db`. */
 export async function startTemporal(context: EngineContext): Promise<StartedEngine> {
@@ -60,6 +71,7 @@ export async function startTemporal(context: EngineContext): Promise<StartedEngi
     report: context.report,
     stopTimeoutMs: 15_000,
   })
+  await keepEnded(temporal, `127.0.0.1:${port}`)
   return {
     environment: {
       EBB_TEMPORAL_ADDRESS: `127.0.0.1:${port}`,

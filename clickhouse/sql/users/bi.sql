@@ -33,4 +33,4 @@ GRANT {on_cluster} ebb_analyst TO bi;
 
 ALTER USER bi {on_cluster} DEFAULT ROLE ebb_analyst SETTINGS PROFILE 'ebb_bi';
 
-CREATE QUOTA IF NOT EXISTS ebb_bi {on_cluster} KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 3000, FOR INTERVAL 1 hour MAX execution_time = 1800, read_rows = 50000000000 TO bi;
+CREATE QUOTA OR REPLACE ebb_bi {on_cluster} KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 3000, FOR INTERVAL 1 hour MAX execution_time = 1800, read_rows = 50000000000 TO bi;
