@@ -83,7 +83,7 @@ export async function showStatus(
 
 /** What an officer must know to release it. */
 function describeHold({ holdId, fields, article, until, releasedAt, released }: StoredHold): string {
-  const standing = released ? 'released, ends with the next step' : `until ${until.toISOString()}`
+  const standing = released ? 'released, ends with a later step' : `until ${until.toISOString()}`
   const end = releasedAt ? `released ${releasedAt.toISOString()}` : standing
   return `hold ${holdId}: ${fields.join(', ')} by ${article}, ${end}`
 }

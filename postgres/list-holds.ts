@@ -9,7 +9,7 @@ export interface StoredHold {
   placedAt: Date
   /** When it ended. */
   releasedAt: Date | null
-  /** It has ended, or an officer released it and it ends with the saga's next step. */
+  /** It has ended, or an officer released it and it ends with a later step of the saga. */
   released: boolean
 }
 

@@ -66,7 +66,7 @@ export const HoldEntry = z.strictObject({
   placedAt: Time,
   /** When it ended. */
   releasedAt: Time.nullable(),
-  /** It has ended, or an officer released it and it ends with the saga's next step. */
+  /** It has ended, or an officer released it and it ends with a later step of the saga. */
   released: z.boolean(),
 })
 

@@ -119,8 +119,10 @@ export function openDesk(requestId: string, track: ErasureTracker): Desk {
   setHandler(
     releaseHoldUpdate,
     uncancelled(async ({ holdId }) => {
-      await condition(() => access !== 'unopened')
-      requireHold({ holdId })
+      if (isEarly()) {
+        await condition(() => access !== 'unopened')
+        requireHold({ holdId })
+      }
       if (patched('release-noted')) await steps.noteRelease({ requestId, holdId })
       // It may have ended meanwhile.
       const hold = desk.holds.get(holdId)
