@@ -4,7 +4,7 @@ import { LongestFirst } from './tests/longest-first.ts'
 // Three tiers: units beside their code, integration on real engines, whole paths end to end. Files share a worker's modules, which
 // spares each the loading of what others have loaded; those that replace a module or a part of it, or start a Temporal worker, whose
 // runtime is one for a process, have a worker of their own.
-// Files on engines run five at a time: each has a stage or a platform of its own, and much of their time is waiting. Units come before them
+// Files on engines run four at a time: each has a stage or a platform of its own, and much of their time is waiting. Units come before them
 // (groupOrder). Limits are for what hangs: a machine that is busy with something else is three times slower.
 const ISOLATED = '**/*.isolated.test.ts'
 const UNITS = { maxWorkers: 2, testTimeout: 30_000, sequence: { groupOrder: 1 } }
@@ -12,7 +12,7 @@ const ON_ENGINES = {
   globalSetup: ['tests/fresh-build.ts', 'tests/engines.ts'],
   testTimeout: 180_000,
   hookTimeout: 300_000,
-  maxWorkers: 5,
+  maxWorkers: 4,
   sequence: { groupOrder: 2 },
 }
 export default defineConfig({

@@ -30,7 +30,7 @@ export interface WorkflowClock {
 }
 
 /** The SDK gives the server five seconds, which a busy machine may not have for it. */
-const STARTS = 12
+const STARTS = 40
 
 async function startTestServer(path: string): Promise<TestWorkflowEnvironment> {
   for (let starts = 1; ; starts++) {

@@ -116,7 +116,7 @@ const EDITS: Record<string, Edit> = {
   },
   'a hold that is over and not released before the certificate': {
     file: 'erase-and-certify.ts',
-    replace: [['      await releaseEndedHolds(saga)\n', '']],
+    replace: [['  await releaseEndedHolds(saga)\n', '']],
     history: 'erasure-hold-over',
   },
   'a refusal that is not signed': {
