@@ -17,6 +17,7 @@ import { countSurvivors, findUnequalViews } from './count-survivors.ts'
 import { EVENTS_PER_BATCH, startDrillClients } from './drill-client.ts'
 import { waitForIngest } from './erasure/send-people.ts'
 import { drawFault, FAULT_POINTS, injectFault } from './inject-faults.ts'
+import { readCount } from './read-count.ts'
 
 /**
  * `npm run drill:crash -- --kills N [--seed S] [--rate B] [--points a,b] [--break variant]`: under load, processes and engines are killed, stopped
@@ -32,12 +33,11 @@ const { values } = parseArgs({
     points: { type: 'string' },
   },
 })
-const kills = Number(values.kills)
+const kills = readCount('kills', values.kills)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const points = values.points?.split(',')
-if (!(Number.isInteger(kills) && kills > 0 && Number(values.rate) > 0))
-  throw new Error('--kills is a number of faults, 1 or more, --rate of batches a second')
+if (!(Number(values.rate) > 0)) throw new Error('--rate is a number of batches a second')
 const unknown = points?.find((point) => !(point in FAULT_POINTS))
 if (unknown) throw new Error(`no fault point ${unknown}; there are ${Object.keys(FAULT_POINTS).join(', ')}`)
 /** A boundary that was aimed at is reached some time, however busy the machine. */

@@ -9,6 +9,7 @@ import { countByPlace } from './erasure/name-places.ts'
 import { RESIDUE_CHECKS, type ResidueCheck } from './erasure/residues.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { secretsToFind } from './erasure/subject-bytes.ts'
+import { readCount } from './read-count.ts'
 import { createSay } from './say.ts'
 import { type FileFinding, scanTree } from './scan/scan-tree.ts'
 
@@ -37,8 +38,7 @@ const { values } = parseArgs({
 })
 const say = createSay()
 const horizonS = Number(values.horizon)
-const subjects = Number(values.subjects)
-if (!(Number.isInteger(subjects) && subjects > 0)) throw new Error('--subjects is a number, 1 or more')
+const subjects = readCount('subjects', values.subjects)
 const events = Number(values.events)
 if (!Number.isInteger(events)) throw new Error('--events is a number of events')
 const limitMs = Number(values.limit ?? 600 + subjects) * 1_000

@@ -3,6 +3,7 @@ import { withPrivacyOffice } from '../cli/privacy-office.ts'
 import { attackPlatform, readLookupKey } from './attack/attack-platform.ts'
 import { readSpeed, submitErasures, waitForRequests } from './erasure/erase-people.ts'
 import { APP, openStage } from './erasure/stage.ts'
+import { readCount } from './read-count.ts'
 import { createSay } from './say.ts'
 
 /**
@@ -22,8 +23,7 @@ const { values } = parseArgs({
   },
 })
 const say = createSay()
-const subjects = Number(values.subjects)
-if (!(Number.isInteger(subjects) && subjects > 0)) throw new Error('--subjects is a number, 1 or more')
+const subjects = readCount('subjects', values.subjects)
 const horizonS = Number(values.horizon)
 
 const stage = await openStage({

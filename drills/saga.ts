@@ -8,6 +8,7 @@ import { createRandom } from '../runtime/random.ts'
 import { type RequestTimes, readRequestTimes, submitErasures } from './erasure/erase-people.ts'
 import { APP, type DrillStage, openStage } from './erasure/stage.ts'
 import { type Fault, injectFault } from './inject-faults.ts'
+import { readCount } from './read-count.ts'
 import { type Answer, answerRequest } from './saga/answer-request.ts'
 import {
   answerToReach,
@@ -46,8 +47,7 @@ const { values } = parseArgs({
     horizon: { type: 'string', default: '30' },
   },
 })
-const kills = Number(values.kills)
-if (!(Number.isInteger(kills) && kills > 0)) throw new Error('--kills is a number, 1 or more')
+const kills = readCount('kills', values.kills)
 /** A boundary may not be reached in time; then another fault is tried. */
 const attempts = kills * 2
 const first = Number(values.from)

@@ -12,6 +12,7 @@ import { findUnequalViews } from './count-survivors.ts'
 import { type RequestTimes, waitForRequests } from './erasure/erase-people.ts'
 import { startDrillPlatform } from './erasure/platform.ts'
 import { waitForIngest } from './erasure/send-people.ts'
+import { readCount } from './read-count.ts'
 import { createSay } from './say.ts'
 import { createSend, eraseWhileLinking, type Send } from './shared-devices/erase-while-linking.ts'
 import { callOf, drawGraph, eventOf, type Graph, visitOf } from './shared-devices/graphs.ts'
@@ -50,8 +51,7 @@ const HORIZON_S = 3_600
 const MOST_OPEN = 0.1
 
 const say = createSay()
-const graphCount = Number(values.graphs)
-if (!(Number.isInteger(graphCount) && graphCount > 0)) throw new Error('--graphs is a number, 1 or more')
+const graphCount = readCount('graphs', values.graphs)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 
