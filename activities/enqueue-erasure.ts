@@ -3,6 +3,7 @@ import type { Postgres } from '../postgres/client.ts'
 import { enqueueRequests } from '../postgres/erasure-queue.ts'
 import type { ErasureActivities, ErasureStage } from '../schemas/erasure.ts'
 import { ERASURE_MESSAGES, type EraseBatchInput, type WakeBatch } from '../schemas/erasure-messages.ts'
+import { WORKFLOW_DETAILS } from '../schemas/workflow-details.ts'
 import { gatherCalls } from './gather-calls.ts'
 
 export interface BatchStart {
@@ -48,7 +49,6 @@ async function wakeBatch(batch: BatchStart, wake: WakeBatch): Promise<void> {
     signal: ERASURE_MESSAGES.wake,
     signalArgs: [wake],
     staticSummary: 'Shared physical erasure',
-    staticDetails:
-      'Gathers requests, erases every store once for all of them, destroys their keys. Ends when nobody waits.',
+    staticDetails: WORKFLOW_DETAILS.eraseBatch,
   })
 }

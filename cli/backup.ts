@@ -7,9 +7,11 @@ import { EbbError } from '../runtime/errors.ts'
 import { readCatalog } from '../s3/backup-catalog.ts'
 import { createS3 } from '../s3/client.ts'
 import { type BackupInput, BackupKind, type BackupRecord } from '../schemas/backup.ts'
+import { WORKFLOW_DETAILS } from '../schemas/workflow-details.ts'
 import { readPlatformConfig } from '../services/platform-config.ts'
 import { backupScheduleId } from '../workers/temporal/workflow-ids.ts'
 import type { backup } from '../workflows/index.ts'
+import { awaitWorkflow } from './await-workflow.ts'
 import { connectTemporal } from './connect-temporal.ts'
 
 /** `ebb backup`: takes backups now, lists what there is, purges what has expired. */
@@ -79,20 +81,22 @@ export function describeBackups(records: readonly BackupRecord[]): string[] {
   return lines.length > 0 ? lines : ['no backups']
 }
 
-/** Starts the workflow, or joins the one that runs. @throws EbbError `temporal_unreachable` */
+/** Starts the workflow, or joins the one that runs. @throws EbbError `temporal_unreachable`, `backup_failed` */
 async function runBackup(config: Config, input: BackupInput) {
   const { address, namespace, taskQueue } = config.temporal
   const connection = await connectTemporal(address)
   try {
     const client = new Client({ connection, namespace })
-    return await client.workflow.execute<typeof backup>('backup', {
+    const running = client.workflow.execute<typeof backup>('backup', {
       workflowId: backupScheduleId(taskQueue),
       workflowIdConflictPolicy: 'USE_EXISTING',
       taskQueue,
       args: [input],
       workflowExecutionTimeout: '20h',
       staticSummary: 'Backup, asked for by hand',
+      staticDetails: WORKFLOW_DETAILS.backup,
     })
+    return await awaitWorkflow('backup', 'backup_failed', running)
   } finally {
     await connection.close()
   }

@@ -4,6 +4,7 @@ import { type ClickHouseClient, createClickHouse } from '../clickhouse/client.ts
 import { createApp } from '../postgres/apps.ts'
 import { createPostgres } from '../postgres/client.ts'
 import { type Config, readConfig } from '../runtime/config.ts'
+import { EbbError } from '../runtime/errors.ts'
 import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
 import { type RunningPlatform, startPlatform } from '../services/start-platform.ts'
 import { DEMO_TIMES, demonstrateErasure, findShopper } from './demo-erasure.ts'
@@ -17,7 +18,7 @@ import { describe } from './up.ts'
  * erasure of one of the day's people with its certificate. Ends with one line of JSON.
  */
 const SESSIONS = 6_000
-/** The demo's data is its own and new each time; what `npm start` keeps is not touched. */
+/** The demo's engines and data are its own and new each time. It shares only the folder of reports with what `npm start` keeps. */
 const SEED = 20
 const startedAt = Number(process.env.EBB_BOOTSTRAP_AT) || Date.now()
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -27,6 +28,10 @@ async function registerApps(config: Config): Promise<Record<string, string>> {
   try {
     const apps = await Promise.all(['shop', 'learn'].map((app) => createApp(postgres, { app })))
     return Object.fromEntries(apps.map(({ app, writeKey }) => [app, writeKey]))
+  } catch (error) {
+    if (!(error instanceof EbbError) || error.code !== 'app_exists') throw error
+    const wanted = 'the demo wants new databases: on engines given by URL, name some that do not exist yet'
+    throw new EbbError(error.code, `${error.message}; ${wanted}`)
   } finally {
     await postgres.close()
   }

@@ -1,15 +1,16 @@
-import { Client, WorkflowFailedError } from '@temporalio/client'
+import { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { createPostgres } from '../postgres/client.ts'
 import { KEY_SHARDS } from '../postgres/keyring.ts'
 import { type KeyringStatus, readKeyringStatus } from '../postgres/list-shards.ts'
 import { openKeyProvider } from '../postgres/open-key-provider.ts'
 import type { Config } from '../runtime/config.ts'
-import { EbbError } from '../runtime/errors.ts'
 import { ROTATION_DAYS, type RotateKeysResult } from '../schemas/keys.ts'
+import { WORKFLOW_DETAILS } from '../schemas/workflow-details.ts'
 import { readPlatformConfig } from '../services/platform-config.ts'
 import { rotateKeysWorkflowId } from '../workers/temporal/workflow-ids.ts'
 import type { rotateKeys } from '../workflows/index.ts'
+import { awaitWorkflow } from './await-workflow.ts'
 import { connectTemporal } from './connect-temporal.ts'
 
 const DAY_MS = 86_400_000
@@ -96,14 +97,11 @@ async function rotate(config: Config, wait: boolean): Promise<void> {
       // A rotation that runs already is joined.
       workflowIdConflictPolicy: 'USE_EXISTING',
       staticSummary: 'Rotation of wrapping keys, asked for by hand',
+      staticDetails: WORKFLOW_DETAILS.rotateKeys,
       args: [],
     })
-    console.log(wait ? describeRotation(await handle.result()) : `started as ${handle.workflowId}`)
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error
-    throw new EbbError('rotation_failed', `the rotation failed: ${error.cause?.message ?? 'see Temporal'}`, {
-      cause: error,
-    })
+    if (!wait) return console.log(`started as ${handle.workflowId}`)
+    console.log(describeRotation(await awaitWorkflow('rotation', 'rotation_failed', handle.result())))
   } finally {
     await connection.close()
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EbbError } from '../runtime/errors.ts'
 
 export interface PostTotals {
@@ -15,6 +16,9 @@ interface Answer {
 /** Waits between tries, in ms; then the batch counts as failed. Together half a minute: an engine's restart. */
 const RETRY_MS = [100, 200, 400, 800, 1600, 3200, 6400, 12_800]
 
+/** 4xx that say nothing against the batch: it came too slowly, or there are too many. */
+const BUSY: ReadonlySet<number> = new Set([408, 429])
+
 /**
  * Posts one batch; repeats it with the same ids while the collector says that it is busy or cannot be reached, so that
  * it is counted once whatever happened to earlier tries.
@@ -22,27 +26,43 @@ const RETRY_MS = [100, 200, 400, 800, 1600, 3200, 6400, 12_800]
  */
 export async function postBatch(url: string, writeKey: string, body: unknown): Promise<Answer> {
   const text = JSON.stringify(body)
-  const authorization = `Basic ${Buffer.from(`${writeKey}:`).toString('base64')}`
-  let last = ''
-  for (const wait of [...RETRY_MS, 0]) {
-    try {
-      const response = await fetch(`${url}/v1/batch`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization },
-        body: text,
-        signal: AbortSignal.timeout(15_000),
-      })
-      if (response.status === 200) return (await response.json()) as Answer
-      last = `${response.status} ${await response.text()}`
-      const busy = response.status === 429 || response.status >= 500
-      if (!busy) throw new EbbError('collector_refused', `the collector refused a batch: ${last}`)
-    } catch (error) {
-      if (error instanceof EbbError) throw error
-      last = error instanceof Error ? error.message : 'no answer'
+  for (let tries = 0; ; tries++) {
+    const tried = await tryBatch(url, writeKey, text)
+    if ('accepted' in tried) return tried
+    if (tries === RETRY_MS.length) {
+      throw new EbbError(
+        'collector_unreachable',
+        `the collector did not take a batch in time: ${tried.problem}`,
+      )
     }
-    await new Promise((resolve) => setTimeout(resolve, wait))
+    await sleep(Math.max(RETRY_MS[tries]!, tried.retryAfterMs))
   }
-  throw new EbbError('collector_unreachable', `the collector did not take a batch in time: ${last}`)
+}
+
+/** @returns the answer, or why the same may be tried again. @throws EbbError `collector_refused` */
+async function tryBatch(
+  url: string,
+  writeKey: string,
+  body: string,
+): Promise<Answer | { problem: string; retryAfterMs: number }> {
+  const authorization = `Basic ${Buffer.from(`${writeKey}:`).toString('base64')}`
+  try {
+    const response = await fetch(`${url}/v1/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      body,
+      signal: AbortSignal.timeout(15_000),
+    })
+    if (response.status === 200) return (await response.json()) as Answer
+    const problem = `${response.status} ${await response.text()}`
+    if (response.status < 500 && !BUSY.has(response.status)) {
+      throw new EbbError('collector_refused', `the collector refused a batch: ${problem}`)
+    }
+    return { problem, retryAfterMs: Number(response.headers.get('retry-after')) * 1_000 || 0 }
+  } catch (error) {
+    if (error instanceof EbbError) throw error
+    return { problem: error instanceof Error ? error.message : 'no answer', retryAfterMs: 0 }
+  }
 }
 
 export interface PostOptions {
@@ -56,7 +76,10 @@ export interface PostOptions {
   onProgress?(totals: PostTotals): void
 }
 
-/** Posts batches side by side, in order of their start. @returns totals over all of them */
+/**
+ * Posts batches side by side, in order of their start. @returns totals over all of them
+ * @throws what `postBatch` throws for the first batch that fails, with how far it had come; none is begun after that
+ */
 export async function postBatches(
   batches: Iterable<{ app: string; body: { batch: unknown[] } }>,
   options: PostOptions,
@@ -64,22 +87,34 @@ export async function postBatches(
   const totals: PostTotals = { sent: 0, accepted: 0, rejectedByCode: {} }
   const startedAt = performance.now()
   const source = batches[Symbol.iterator]()
+  let failed: unknown
   const worker = async () => {
-    for (let next = source.next(); !next.done; next = source.next()) {
+    for (let next = source.next(); !next.done && !failed; next = source.next()) {
       const { app, body } = next.value
       totals.sent += body.batch.length
       if (options.rate) {
         const due = startedAt + (totals.sent * 1000) / options.rate
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())))
+        await sleep(Math.max(0, due - performance.now()))
       }
-      const answer = await postBatch(options.url, options.writeKeys[app]!, body)
-      totals.accepted += answer.accepted
-      for (const { code } of answer.rejected) {
-        totals.rejectedByCode[code] = (totals.rejectedByCode[code] ?? 0) + 1
+      try {
+        count(totals, await postBatch(options.url, options.writeKeys[app]!, body))
+      } catch (error) {
+        failed ??= error
       }
       options.onProgress?.(totals)
     }
   }
   await Promise.all(Array.from({ length: options.concurrency }, worker))
-  return totals
+  if (!failed) return totals
+  if (!(failed instanceof EbbError)) throw failed
+  const { accepted, sent } = totals
+  const before = `accepted ${accepted} of the ${sent} events that were sent`
+  throw new EbbError(failed.code, `${failed.message}; ${before}`, { cause: failed })
+}
+
+function count(totals: PostTotals, answer: Answer): void {
+  totals.accepted += answer.accepted
+  for (const { code } of answer.rejected) {
+    totals.rejectedByCode[code] = (totals.rejectedByCode[code] ?? 0) + 1
+  }
 }

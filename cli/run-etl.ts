@@ -1,14 +1,16 @@
-import { Client, WorkflowFailedError } from '@temporalio/client'
+import { Client } from '@temporalio/client'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { inLanes } from '../runtime/in-lanes.ts'
 import type { DailyEtlResult, ReportResult } from '../schemas/etl.ts'
+import { WORKFLOW_DETAILS } from '../schemas/workflow-details.ts'
 import {
   businessReportWorkflowId,
   dailyEtlWorkflowId,
   monthlyTrendsWorkflowId,
 } from '../workers/temporal/workflow-ids.ts'
 import type { businessReport, dailyEtl, monthlyTrends } from '../workflows/index.ts'
+import { awaitWorkflow } from './await-workflow.ts'
 import { connectTemporal } from './connect-temporal.ts'
 
 /** Days that are worked on at a time; each is a scan of ClickHouse. */
@@ -44,10 +46,11 @@ export async function connectEtl(config: Config): Promise<EtlClient> {
       args: [{ day }],
       workflowExecutionTimeout: '20h',
       staticSummary: `Daily ETL of ${day}, asked for by hand`,
+      staticDetails: WORKFLOW_DETAILS.dailyEtl,
     })
   const run = async (day: string): Promise<DailyEtlResult> => {
     const handle = await startDay(day)
-    return await named(`ETL of ${day}`, handle.result())
+    return await awaitWorkflow(`ETL of ${day}`, 'etl_failed', handle.result())
   }
   return {
     start: async (day) => (await startDay(day)).workflowId,
@@ -65,8 +68,9 @@ export async function connectEtl(config: Config): Promise<EtlClient> {
         workflowId: businessReportWorkflowId(taskQueue, day),
         args: [{ period: day }],
         staticSummary: `Business report ${day}, asked for by hand`,
+        staticDetails: WORKFLOW_DETAILS.businessReport,
       })
-      return await named(`report of ${day}`, handle.result())
+      return await awaitWorkflow(`report of ${day}`, 'etl_failed', handle.result())
     },
     async trends(month) {
       const handle = await client.workflow.start<typeof monthlyTrends>('monthlyTrends', {
@@ -74,22 +78,10 @@ export async function connectEtl(config: Config): Promise<EtlClient> {
         workflowId: monthlyTrendsWorkflowId(taskQueue, month),
         args: [{ period: month }],
         staticSummary: `Monthly trends ${month}, asked for by hand`,
+        staticDetails: WORKFLOW_DETAILS.monthlyTrends,
       })
-      return await named(`trends of ${month}`, handle.result())
+      return await awaitWorkflow(`trends of ${month}`, 'etl_failed', handle.result())
     },
     close: () => connection.close(),
-  }
-}
-
-/** A failed workflow in one sentence: the innermost cause is the step's own. */
-async function named<T>(what: string, result: Promise<T>): Promise<T> {
-  try {
-    return await result
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error
-    let cause: Error = error
-    while (cause.cause instanceof Error) cause = cause.cause
-    const type = 'type' in cause && typeof cause.type === 'string' ? cause.type : cause.name
-    throw new EbbError('etl_failed', `the ${what} failed: ${cause.message} (${type})`, { cause: error })
   }
 }

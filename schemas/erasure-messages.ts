@@ -1,3 +1,5 @@
+import { WORKFLOW_DETAILS } from './workflow-details.ts'
+
 /**
  * What people and other workflows say to a running erasure: names of its Updates, Signals and Queries, and the shape of
  * each. All of it is kept in the history, so nothing here may name a person: grounds and reasons are from lists or are
@@ -18,6 +20,7 @@ export function erasureStart(requestId: string, taskQueue: string) {
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     staticSummary: `Erasure ${requestId}`,
+    staticDetails: WORKFLOW_DETAILS.eraseSubject,
   } as const
 }
 

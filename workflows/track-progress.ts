@@ -1,4 +1,4 @@
-import { defineSearchAttributeKey } from '@temporalio/common'
+import { defineSearchAttributeKey, rootCause } from '@temporalio/common'
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow'
 import type { Progress } from '../schemas/etl.ts'
 
@@ -11,7 +11,7 @@ export const driftAttribute = defineSearchAttributeKey('EbbDrift', 'BOOL')
 export const rowsAttribute = defineSearchAttributeKey('EbbRows', 'INT')
 
 export interface Tracker {
-  /** Runs one step under its name; `outcome` says in a few words what came out. A failure leaves its stage standing. */
+  /** Runs one step under its name; `outcome` says in a few words what came out. A failure leaves its stage standing, and says why. */
   step<T>(stage: string, work: () => Promise<T>, outcome: (result: T) => string): Promise<T>
   /** Says a stage without a step of its own: a wait, an escalation, the end. */
   say(stage: string): void
@@ -23,22 +23,33 @@ export interface Tracker {
  */
 export function trackProgress(title: string, period: string): Tracker {
   const progress: Progress = { period, stage: 'starting', done: [] }
+  const ended: string[] = []
   setHandler(progressQuery, () => progress, { description: 'What is done, with figures, and what runs now.' })
   upsertSearchAttributes([{ key: dayAttribute, value: period }])
 
+  const show = (...now: string[]): void => {
+    setCurrentDetails([`### ${title} ${period}`, ...ended, ...now].join('\n'))
+  }
   const say = (stage: string): void => {
     progress.stage = stage
     upsertSearchAttributes([{ key: stageAttribute, value: stage }])
-    const done = progress.done.map((step) => `- ✓ ${step.stage}: ${step.outcome}`)
-    setCurrentDetails([`### ${title} ${period}`, ...done, `- **${stage}**`].join('\n'))
+    show(`- **${stage}**`)
   }
   return {
     say,
     async step(stage, work, outcome) {
       say(stage)
-      const result = await work()
-      progress.done.push({ stage, outcome: outcome(result) })
-      return result
+      try {
+        const result = await work()
+        const entry = { stage, outcome: outcome(result) }
+        progress.done.push(entry)
+        ended.push(`- ✓ ${stage}: ${entry.outcome}`)
+        return result
+      } catch (error) {
+        ended.push(`- ✗ ${stage}: ${rootCause(error)}`)
+        show()
+        throw error
+      }
     },
   }
 }

@@ -127,6 +127,24 @@ describe('the daily ETL', () => {
     expect(journal.at(-1)).toBe('raiseAlert:drift:purchase')
   })
 
+  it('shows an operator which step failed, and why, beside those that did not', async () => {
+    const failures = { swapDay: { times: 99, code: 'swap_refused', final: true } }
+    await clock.withWorker({ failures }, async (taskQueue) => {
+      const handle = await clock.environment.client.workflow.start('dailyEtl', {
+        taskQueue,
+        workflowId: 'failed',
+        args: [{ day: '2026-11-20' }],
+      })
+      expect(await failureCode(handle.result())).toBe('swap_refused')
+      const { currentDetails } = (await handle.query('__temporal_workflow_metadata')) as {
+        currentDetails: string
+      }
+      expect(currentDetails).toMatch(/^- ✓ waiting for ingest: /m)
+      expect(currentDetails).toMatch(/^- ✗ .*: as the script says$/m)
+      expect(currentDetails).not.toContain('**')
+    })
+  })
+
   it('refuses a day that does not exist, at once', async () => {
     const { journal, handle } = await clock.runDailyEtl({}, '2026-02-30')
     expect(await failureCode(handle.result())).toBe('bad_period')

@@ -1,6 +1,7 @@
 import { type ScheduleOptions, ScheduleOverlapPolicy } from '@temporalio/client'
 import { BACKUP_HOUR_UTC } from '../../schemas/backup.ts'
 import { ETL_HOUR_UTC } from '../../schemas/etl.ts'
+import { WORKFLOW_DETAILS } from '../../schemas/workflow-details.ts'
 import { archiveDayScheduleId, backupScheduleId, shipWalScheduleId } from './workflow-ids.ts'
 
 /** At the half hour after the daily ETL, which has waited until ingest had passed the day. */
@@ -16,7 +17,7 @@ export function backupSchedules(taskQueue: string): ScheduleOptions[] {
   const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '3 days' } as const
   const daily = (
     scheduleId: string,
-    workflowType: string,
+    workflowType: 'archiveDay' | 'backup',
     time: { hour: number; minute: number },
     staticSummary: string,
   ): ScheduleOptions => ({
@@ -30,6 +31,7 @@ export function backupSchedules(taskQueue: string): ScheduleOptions[] {
       taskQueue,
       workflowExecutionTimeout: '20h',
       staticSummary,
+      staticDetails: WORKFLOW_DETAILS[workflowType],
     },
     policies,
   })
@@ -57,6 +59,7 @@ export function backupSchedules(taskQueue: string): ScheduleOptions[] {
         taskQueue,
         workflowExecutionTimeout: '1h',
         staticSummary: 'Copy of Postgres’s log, and expiry of backups',
+        staticDetails: WORKFLOW_DETAILS.shipWal,
       },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '2 minutes' },
     },

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client'
 import { ETL_HOUR_UTC } from '../../schemas/etl.ts'
 import { ROTATION_DAYS } from '../../schemas/keys.ts'
+import { WORKFLOW_DETAILS } from '../../schemas/workflow-details.ts'
 import { backupSchedules } from './backup-schedules.ts'
 import {
   dailyEtlScheduleId,
@@ -37,8 +38,7 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
       // Six hours of waiting for ingest, three of work, and time for an outage of the worker itself.
       workflowExecutionTimeout: '20h',
       staticSummary: 'Daily ETL of the day before',
-      staticDetails:
-        'Waits for ingest, counts the day from raw, swaps its partition, compares with streaming, reports, alerts on drift.',
+      staticDetails: WORKFLOW_DETAILS.dailyEtl,
     },
     policies,
   }
@@ -56,6 +56,7 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
       taskQueue,
       workflowExecutionTimeout: '20h',
       staticSummary: 'Trends of the month before',
+      staticDetails: WORKFLOW_DETAILS.monthlyTrends,
     },
     policies,
   }
@@ -70,7 +71,7 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
       taskQueue,
       workflowExecutionTimeout: '7 days',
       staticSummary: 'Rotation of wrapping keys',
-      staticDetails: 'Seals every secret under a new wrapping key of its shard and destroys the old keys.',
+      staticDetails: WORKFLOW_DETAILS.rotateKeys,
     },
     // However long the outage: a rotation that was missed is made up for.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: `${ROTATION_DAYS} days` },
@@ -86,6 +87,7 @@ function schedulesOf(taskQueue: string): ScheduleOptions[] {
       taskQueue,
       workflowExecutionTimeout: '10 minutes',
       staticSummary: 'Late links of erased people, requests that were never started',
+      staticDetails: WORKFLOW_DETAILS.followUpErasures,
     },
     // One round finds all that earlier ones would have found.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '2 minutes' },
