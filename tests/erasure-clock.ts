@@ -5,7 +5,7 @@ import { erasureWorkflowId } from '../schemas/erasure-messages.ts'
 import type { eraseBatch, eraseSubject } from '../workflows/index.ts'
 import type { Journal } from './call-journal.ts'
 import { type ErasureScript, type StubbedErasure, stubErasure } from './stub-erasure.ts'
-import type { WorkflowClock } from './workflow-clock.ts'
+import { IN_OUR_THREAD, type WorkflowClock } from './workflow-clock.ts'
 
 export type SagaHandle = WorkflowHandleWithFirstExecutionRunId<typeof eraseSubject>
 
@@ -38,7 +38,7 @@ export async function withErasureWorkers<T>(
     tell: (requestId, done) =>
       environment.client.workflow.getHandle(erasureWorkflowId(requestId)).signal('batchDone', done),
   })
-  const common = { connection: environment.nativeConnection, identity: 'test' }
+  const common = { ...IN_OUR_THREAD, connection: environment.nativeConnection, identity: 'test' }
   const [worker, verifier] = await Promise.all([
     Worker.create({ ...common, taskQueue, workflowBundle: bundle, activities: alter(stubbed.activities) }),
     Worker.create({ ...common, taskQueue: `${taskQueue}-verifier`, activities: stubbed.verifier }),

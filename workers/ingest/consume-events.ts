@@ -14,7 +14,7 @@ import {
   FETCH_MAX_BYTES,
   FETCH_MAX_BYTES_PER_PARTITION,
   FETCH_MAX_WAIT_MS,
-  FETCH_MIN_BYTES,
+  FETCH_PAUSE_MS,
   HEARTBEAT_MS,
   INSERTS_AT_ONCE,
   SESSION_TIMEOUT_MS,
@@ -30,8 +30,6 @@ export interface EventConsumer {
   close(): Promise<void>
 }
 
-/** While an insert runs, fetches come no closer than this: fewer, larger ones. */
-const FETCH_PAUSE_MS = 15
 const DRAIN_MS = 7_000
 /** A member that must end tells the group, so that others need not wait for its session to run out. */
 const LEAVE_MS = 2_000
@@ -174,7 +172,7 @@ function createConsumer(
     sessionTimeout: SESSION_TIMEOUT_MS,
     rebalanceTimeout: SESSION_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_MS,
-    minBytes: FETCH_MIN_BYTES,
+    minBytes: 1,
     maxBytes: FETCH_MAX_BYTES,
     maxBytesPerPartition: FETCH_MAX_BYTES_PER_PARTITION,
     maxWaitTimeInMs: FETCH_MAX_WAIT_MS,

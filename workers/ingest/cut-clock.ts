@@ -1,4 +1,4 @@
-import { CUT_INTERVAL_MS, FETCH_LEAD_MS } from './limits.ts'
+import { CUT_INTERVAL_MS, FETCH_LEAD_MS, FETCH_PAUSE_MS } from './limits.ts'
 
 /** When lanes cut next, and so how long fetches may wait; moments by performance.now(). */
 export interface CutClock {
@@ -10,13 +10,13 @@ export interface CutClock {
   fetched(partition: number, next: number, head: number): void
   /** Partitions belong to a new session. */
   reset(): void
-  /** Milliseconds for which no lane needs more records than it has; 0 or less: fetch at once. */
+  /** Milliseconds for which no lane needs more records than it has; 0: fetch at once. */
   restMs(now: number): number
 }
 
 /**
- * An idle lane cuts as soon as records come, so while there is one nothing may wait. Nor while any partition is behind: who waits
- * keeps all partitions of its broker waiting.
+ * An idle lane cuts as soon as records come, so while there is one nothing waits for long. Nor at all while any partition is behind:
+ * who waits keeps all partitions of its broker waiting.
  */
 export function createCutClock(): CutClock {
   const begun = new Map<number, number>()
@@ -29,7 +29,10 @@ export function createCutClock(): CutClock {
       else behind.delete(partition)
     },
     reset: () => behind.clear(),
-    restMs: (now) =>
-      behind.size > 0 ? 0 : Math.min(now, ...begun.values()) + CUT_INTERVAL_MS - FETCH_LEAD_MS - now,
+    restMs(now) {
+      if (behind.size > 0) return 0
+      const first = Math.min(now, ...begun.values())
+      return Math.max(FETCH_PAUSE_MS, first + CUT_INTERVAL_MS - FETCH_LEAD_MS - now)
+    },
   }
 }

@@ -10,15 +10,17 @@ export const RECORD_MAX_ROWS = 10_000
 export const BUFFER_MAX_BYTES = 40 * 1024 * 1024
 export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
-/** The broker answers a fetch with less than this only after the wait: each answer costs both sides the same, full or not. */
-export const FETCH_MIN_BYTES = 512 * 1024
-export const FETCH_MAX_WAIT_MS = 40
+/** How long the broker keeps a fetch that finds nothing: the first record ends it. An idle member's end waits for it. */
+export const FETCH_MAX_WAIT_MS = 250
 
 /**
- * Of what is caught up, the next fetch is sent this long before the lane's next cut: time for one that is full at once and for one
- * that waits. Fetching all the while brought each cut nothing sooner, and cost the broker a third of its CPU, ingest a fifth.
+ * Of what is caught up, the next fetch is sent this long before the lane's next cut: time for its answer. Fetching all the while
+ * brought each cut nothing sooner, and cost the broker a third of its CPU, ingest a fifth: each answer costs both sides the same, full
+ * or not.
  */
-export const FETCH_LEAD_MS = 60
+export const FETCH_LEAD_MS = 30
+/** Nor do fetches of what is caught up come closer than this, nor those of a backlog while an insert runs: fewer, larger ones. */
+export const FETCH_PAUSE_MS = 15
 
 /**
  * Partitions of a lane, which one member owns together and writes by joint cuts. Rows and declared cuts speak of lanes: to
