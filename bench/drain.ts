@@ -11,7 +11,7 @@ import { startEngines } from '../services/start-engines.ts'
 import type { RunningPlatform } from '../services/start-platform.ts'
 import { CUT_MAX_ROWS } from '../workers/ingest/limits.ts'
 import { fillTopic } from './fill-topic.ts'
-import { startCpuClock } from './process-figures.ts'
+import { readProcessFigures, startCpuClock } from './process-figures.ts'
 import { countEvents } from './watch-arrivals.ts'
 
 const POLL_MS = 100
@@ -119,6 +119,8 @@ async function measureRival(config: Config, events: number, say: (line: string) 
 
 export interface DrainFigures {
   drainEventsPerS: number
+  /** Of our ingest, while it emptied the topic. */
+  drainPeakRssBytes: number
   kafkaEngineDrainEventsPerS: number
   /** Ours through theirs, on the same records. */
   drainRatio: number
@@ -156,12 +158,15 @@ export async function measureDrain(deps: {
   const stopClock = startCpuClock(platform.processes)
   const own = await timeDrain(client, filled)
   const cpu = stopClock()
+  const ingest = platform.processes.find(({ name }) => name === 'ingest-drain')
+  const drainPeakRssBytes = (ingest && readProcessFigures(ingest.pid)?.peakRssBytes) ?? 0
   platform.kill('ingest-drain', 'SIGTERM')
   say(`drained by ingest, exactly once: ${own.eventsPerS} events/s`)
   await client.close()
   const engine = await measureRival(config, filled, say)
   return {
     drainEventsPerS: own.eventsPerS,
+    drainPeakRssBytes,
     kafkaEngineDrainEventsPerS: engine,
     drainRatio: Math.round((own.eventsPerS / engine) * 100) / 100,
     drainCpuSPerMillionEvents: Object.fromEntries(

@@ -101,7 +101,10 @@ try {
 
   const drain = await measureDrain({ platform, events: plan.drainEvents, people: plan.people, say })
   const peakRssBytes = Object.fromEntries(
-    platform.processes.map(({ name, pid }) => [name, readProcessFigures(pid)?.peakRssBytes ?? 0]),
+    platform.processes.flatMap(({ name, pid }) => {
+      const figures = readProcessFigures(pid)
+      return figures ? [[name, figures.peakRssBytes]] : []
+    }),
   )
   await client.close()
   await stop()

@@ -18,7 +18,7 @@ import { describe } from './up.ts'
  * erasure of one of the day's people with its certificate. Ends with one line of JSON.
  */
 const SESSIONS = 6_000
-/** The demo's engines and data are its own and new each time. It shares only the folder of reports with what `npm start` keeps. */
+/** The engines that the demo starts, and their data, are its own and new each time. It shares the folder of reports with `npm start`. */
 const SEED = 20
 const startedAt = Number(process.env.EBB_BOOTSTRAP_AT) || Date.now()
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -71,23 +71,26 @@ async function sendDay(
       )
     }
   })()
-  const totals = await postBatches(generateDay({ day, sessions: SESSIONS, seed: SEED }), {
-    url: platform.collectorUrl,
-    writeKeys,
-    concurrency: 16,
-    rate: 12_000,
-    onProgress(now) {
-      current = now
-    },
-  })
-  let stored = await countStored(clients.client)
-  for (let waited = 0; stored < totals.accepted && waited < 180_000; waited += 100) {
-    await sleep(100)
-    stored = await countStored(clients.client)
+  try {
+    const totals = await postBatches(generateDay({ day, sessions: SESSIONS, seed: SEED }), {
+      url: platform.collectorUrl,
+      writeKeys,
+      concurrency: 16,
+      rate: 12_000,
+      onProgress(now) {
+        current = now
+      },
+    })
+    let stored = await countStored(clients.client)
+    for (let waited = 0; stored < totals.accepted && waited < 180_000; waited += 100) {
+      await sleep(100)
+      stored = await countStored(clients.client)
+    }
+    return { totals, stored }
+  } finally {
+    sending = false
+    await watching
   }
-  sending = false
-  await watching
-  return { totals, stored }
 }
 
 async function runEtl(config: Config, day: string): Promise<{ etl: DailyEtlResult; report: ReportResult }> {

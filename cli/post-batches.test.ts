@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { postBatch, postBatches } from './post-batches.ts'
 
-/** Status and headers, one a request; after the last, batches are taken. */
-type Turn = [status: number, headers?: Record<string, string>]
+/** Status, headers and text, one a request; after the last, batches are taken. */
+type Turn = [status: number, headers?: Record<string, string>, text?: string]
 
 const TAKEN = JSON.stringify({ accepted: 1, rejected: [] })
 let server: Server
@@ -19,8 +19,9 @@ async function answering(turns: Turn[]): Promise<string> {
       body += chunk
     })
     request.on('end', () => {
-      const [status, headers = {}] = turns[bodies.push(body) - 1] ?? [200]
-      response.writeHead(status, headers).end(status === 200 ? TAKEN : '{"error":{"code":"as_told"}}')
+      const [status, headers = {}, text] = turns[bodies.push(body) - 1] ?? [200]
+      const usual = status === 200 ? TAKEN : '{"error":{"code":"as_told"}}'
+      response.writeHead(status, headers).end(text ?? usual)
     })
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
@@ -53,4 +54,18 @@ it('ends at a refusal, says with which code, and how far it had come', async () 
     message: expect.stringMatching(/401 .*as_told.*; accepted 2 of the 3 events that were sent$/),
   })
   expect(bodies).toHaveLength(3)
+})
+
+it('begins nothing after a failure, however many were waiting for their turn', async () => {
+  const url = await answering([[401]])
+  const startedAt = Date.now()
+  const options = { url, writeKeys: { shop: 'key' }, concurrency: 4, rate: 4 }
+  await expect(postBatches(batches(9), options)).rejects.toThrow('accepted 0 of the 1 events that were sent')
+  expect(bodies).toHaveLength(1)
+  expect(Date.now() - startedAt).toBeLessThan(900)
+})
+
+it.each(['null', '{}', '<html>'])('does not take %s for an answer', async (text) => {
+  const url = await answering([[200, {}, text]])
+  await expect(postBatch(url, 'key', { batch: [] })).rejects.toMatchObject({ code: 'collector_refused' })
 })

@@ -13,8 +13,10 @@ interface Answer {
   rejected: { index: number; code: string }[]
 }
 
-/** Waits between tries, in ms; then the batch counts as failed. Together half a minute: an engine's restart. */
+/** Waits between tries, in ms; then the batch counts as failed. Together half a minute at least: an engine's restart. */
 const RETRY_MS = [100, 200, 400, 800, 1600, 3200, 6400, 12_800]
+/** However long the collector, or what stands before it, asks to be left alone. */
+const LONGEST_WAIT_MS = 15_000
 
 /** 4xx that say nothing against the batch: it came too slowly, or there are too many. */
 const BUSY: ReadonlySet<number> = new Set([408, 429])
@@ -28,23 +30,21 @@ export async function postBatch(url: string, writeKey: string, body: unknown): P
   const text = JSON.stringify(body)
   for (let tries = 0; ; tries++) {
     const tried = await tryBatch(url, writeKey, text)
-    if ('accepted' in tried) return tried
+    if (tried.answer) return tried.answer
     if (tries === RETRY_MS.length) {
       throw new EbbError(
         'collector_unreachable',
         `the collector did not take a batch in time: ${tried.problem}`,
       )
     }
-    await sleep(Math.max(RETRY_MS[tries]!, tried.retryAfterMs))
+    await sleep(Math.max(RETRY_MS[tries]!, Math.min(tried.retryAfterMs, LONGEST_WAIT_MS)))
   }
 }
 
+type Tried = { answer: Answer } | { answer?: undefined; problem: string; retryAfterMs: number }
+
 /** @returns the answer, or why the same may be tried again. @throws EbbError `collector_refused` */
-async function tryBatch(
-  url: string,
-  writeKey: string,
-  body: string,
-): Promise<Answer | { problem: string; retryAfterMs: number }> {
+async function tryBatch(url: string, writeKey: string, body: string): Promise<Tried> {
   const authorization = `Basic ${Buffer.from(`${writeKey}:`).toString('base64')}`
   try {
     const response = await fetch(`${url}/v1/batch`, {
@@ -53,8 +53,9 @@ async function tryBatch(
       body,
       signal: AbortSignal.timeout(15_000),
     })
-    if (response.status === 200) return (await response.json()) as Answer
-    const problem = `${response.status} ${await response.text()}`
+    const text = await response.text()
+    if (response.status === 200) return { answer: readAnswer(text) }
+    const problem = `${response.status} ${text}`
     if (response.status < 500 && !BUSY.has(response.status)) {
       throw new EbbError('collector_refused', `the collector refused a batch: ${problem}`)
     }
@@ -63,6 +64,17 @@ async function tryBatch(
     if (error instanceof EbbError) throw error
     return { problem: error instanceof Error ? error.message : 'no answer', retryAfterMs: 0 }
   }
+}
+
+/** @throws EbbError `collector_refused`: what answers is no collector */
+function readAnswer(text: string): Answer {
+  try {
+    const answer = JSON.parse(text) as Partial<Answer> | null
+    if (typeof answer?.accepted === 'number' && Array.isArray(answer.rejected)) return answer as Answer
+  } catch {
+    // Said below.
+  }
+  throw new EbbError('collector_refused', 'what answers at that URL is not a collector')
 }
 
 export interface PostOptions {
@@ -87,25 +99,27 @@ export async function postBatches(
   const totals: PostTotals = { sent: 0, accepted: 0, rejectedByCode: {} }
   const startedAt = performance.now()
   const source = batches[Symbol.iterator]()
-  let failed: unknown
+  const failing = new AbortController()
+  const { signal } = failing
+  let planned = 0
   const worker = async () => {
-    for (let next = source.next(); !next.done && !failed; next = source.next()) {
+    for (let next = source.next(); !next.done && !signal.aborted; next = source.next()) {
       const { app, body } = next.value
-      totals.sent += body.batch.length
+      planned += body.batch.length
       if (options.rate) {
-        const due = startedAt + (totals.sent * 1000) / options.rate
-        await sleep(Math.max(0, due - performance.now()))
+        const due = startedAt + (planned * 1000) / options.rate
+        await sleep(Math.max(0, due - performance.now()), undefined, { signal })
       }
-      try {
-        count(totals, await postBatch(options.url, options.writeKeys[app]!, body))
-      } catch (error) {
-        failed ??= error
-      }
+      totals.sent += body.batch.length
+      count(totals, await postBatch(options.url, options.writeKeys[app]!, body))
       options.onProgress?.(totals)
     }
   }
-  await Promise.all(Array.from({ length: options.concurrency }, worker))
-  if (!failed) return totals
+  const workers = Array.from({ length: options.concurrency }, worker)
+  // What is under way at the first failure ends by itself, so that the counts are right.
+  await Promise.allSettled(workers.map((one) => one.catch((error) => failing.abort(error))))
+  if (!signal.aborted) return totals
+  const failed = signal.reason
   if (!(failed instanceof EbbError)) throw failed
   const { accepted, sent } = totals
   const before = `accepted ${accepted} of the ${sent} events that were sent`

@@ -44,7 +44,10 @@ async function startTestServer(path: string): Promise<TestWorkflowEnvironment> {
   }
 }
 
-/** A worker's workflows have a thread of their own otherwise, which loads the SDK anew: half a second of CPU for each worker. */
+/**
+ * A worker's workflows have a thread of their own otherwise, which loads the SDK anew: half a second of CPU for each worker. Here nobody
+ * ends a workflow that never pauses; tests on the platform's own worker have the thread.
+ */
 export const IN_OUR_THREAD = { debugMode: true } as const
 
 /** Temporal's test server with the workflows bundled once. */

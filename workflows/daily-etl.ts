@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow'
 import type { CompareResult, DailyEtlInput, DailyEtlResult } from '../schemas/etl.ts'
+import { WORKFLOW_DETAILS } from '../schemas/workflow-details.ts'
 import { businessReport } from './business-report.ts'
 import { confirmDrift } from './confirm-drift.ts'
 import { heavy, quick } from './etl-activities.ts'
@@ -77,6 +78,7 @@ async function report(day: string): Promise<string> {
     workflowId: `${workflowInfo().workflowId}/report`,
     args: [{ period: day }],
     staticSummary: `Business report ${day}`,
+    staticDetails: WORKFLOW_DETAILS.businessReport,
   })
   return written.path
 }

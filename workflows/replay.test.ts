@@ -26,7 +26,7 @@ describe('the workflows continue what an earlier version of them began', () => {
     }))
     for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories))
       outcomes.set(workflowId, error ?? 'replayed')
-  }, 30_000)
+  }, 120_000)
 
   it('with a history of every outcome', () => {
     expect(recorded.length).toBeGreaterThanOrEqual(10)

@@ -44,6 +44,7 @@ export function trackProgress(title: string, period: string): Tracker {
         const entry = { stage, outcome: outcome(result) }
         progress.done.push(entry)
         ended.push(`- ✓ ${stage}: ${entry.outcome}`)
+        show()
         return result
       } catch (error) {
         ended.push(`- ✗ ${stage}: ${rootCause(error)}`)

@@ -14,6 +14,7 @@ import {
   FETCH_MAX_BYTES,
   FETCH_MAX_BYTES_PER_PARTITION,
   FETCH_MAX_WAIT_MS,
+  FETCH_OVERDUE_PAUSE_MS,
   FETCH_PAUSE_MS,
   HEARTBEAT_MS,
   INSERTS_AT_ONCE,
@@ -141,7 +142,9 @@ function createBatchReceiver(deps: {
     const session = deps.session()
     const { messages, partition, highWatermark } = payload.batch
     const run = session?.runs.get(partition)
-    if (!session || !run || session.isDraining()) return
+    if (!session || !run) return
+    // kafkajs fetches what is not taken again at once.
+    if (session.isDraining()) return void (await sleep(FETCH_OVERDUE_PAUSE_MS))
     deps.commits.learn(payload.commitOffsetsIfNecessary as BatchCommit)
     if (!run.append(messages.map(inspectRecord), Number(highWatermark))) {
       deps.onCrash(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createCutClock } from './cut-clock.ts'
-import { CUT_INTERVAL_MS, FETCH_LEAD_MS, FETCH_PAUSE_MS } from './limits.ts'
+import { CUT_INTERVAL_MS, FETCH_LEAD_MS, FETCH_OVERDUE_PAUSE_MS, FETCH_PAUSE_MS } from './limits.ts'
 
 const REST_MS = CUT_INTERVAL_MS - FETCH_LEAD_MS
 
@@ -11,6 +11,7 @@ describe('how long the next fetch may wait', () => {
     expect(clock.restMs(1_010)).toBe(REST_MS - 10)
     clock.began(0, 1_300)
     expect(clock.restMs(1_300)).toBe(REST_MS)
+    expect(clock.restMs(1_300 + CUT_INTERVAL_MS - 1)).toBe(FETCH_PAUSE_MS)
   })
   test('for the lane that cuts first', () => {
     const clock = createCutClock()
@@ -36,8 +37,8 @@ describe('how long the next fetch may wait', () => {
     const clock = createCutClock()
     clock.began(0, 5_000)
     clock.began(1, Number.NEGATIVE_INFINITY)
-    expect(clock.restMs(5_000)).toBe(FETCH_PAUSE_MS)
+    expect(clock.restMs(5_000)).toBe(FETCH_OVERDUE_PAUSE_MS)
     clock.began(1, 5_000 - CUT_INTERVAL_MS)
-    expect(clock.restMs(5_000)).toBe(FETCH_PAUSE_MS)
+    expect(clock.restMs(5_000)).toBe(FETCH_OVERDUE_PAUSE_MS)
   })
 })

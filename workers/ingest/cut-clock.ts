@@ -1,4 +1,4 @@
-import { CUT_INTERVAL_MS, FETCH_LEAD_MS, FETCH_PAUSE_MS } from './limits.ts'
+import { CUT_INTERVAL_MS, FETCH_LEAD_MS, FETCH_OVERDUE_PAUSE_MS, FETCH_PAUSE_MS } from './limits.ts'
 
 /** When lanes cut next, and so how long fetches may wait; moments by performance.now(). */
 export interface CutClock {
@@ -31,8 +31,9 @@ export function createCutClock(): CutClock {
     reset: () => behind.clear(),
     restMs(now) {
       if (behind.size > 0) return 0
-      const first = Math.min(now, ...begun.values())
-      return Math.max(FETCH_PAUSE_MS, first + CUT_INTERVAL_MS - FETCH_LEAD_MS - now)
+      const untilCutMs = Math.min(now, ...begun.values()) + CUT_INTERVAL_MS - now
+      if (untilCutMs <= 0) return FETCH_OVERDUE_PAUSE_MS
+      return Math.max(FETCH_PAUSE_MS, untilCutMs - FETCH_LEAD_MS)
     },
   }
 }

@@ -10,17 +10,22 @@ export const RECORD_MAX_ROWS = 10_000
 export const BUFFER_MAX_BYTES = 40 * 1024 * 1024
 export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
-/** How long the broker keeps a fetch that finds nothing: the first record ends it. An idle member's end waits for it. */
+/**
+ * How long the broker keeps a fetch that finds nothing: the first record ends it. An idle member's end waits for it, and so does the first
+ * fetch after partitions were given out.
+ */
 export const FETCH_MAX_WAIT_MS = 250
 
 /**
- * Of what is caught up, the next fetch is sent this long before the lane's next cut: time for its answer. Fetching all the while
+ * Of what is caught up, fetches begin this long before the lane's next cut: time for an answer. Fetching all the while
  * brought each cut nothing sooner, and cost the broker a third of its CPU, ingest a fifth: each answer costs both sides the same, full
  * or not.
  */
 export const FETCH_LEAD_MS = 30
-/** Nor do fetches of what is caught up come closer than this, nor those of a backlog while an insert runs: fewer, larger ones. */
+/** From then on they come no closer than this, nor do those of a backlog while an insert runs: fewer, larger ones. */
 export const FETCH_PAUSE_MS = 15
+/** The same where a cut is overdue: its lane has nothing to cut, or cannot. */
+export const FETCH_OVERDUE_PAUSE_MS = 40
 
 /**
  * Partitions of a lane, which one member owns together and writes by joint cuts. Rows and declared cuts speak of lanes: to

@@ -60,10 +60,13 @@ export function createPartitionBuffer(
   const records: IngestRecord[] = []
   let next = start
   let rows = 0
+  let closed = false
   const rowsOf = (some: readonly IngestRecord[]) =>
     some.reduce((sum, record) => sum + (record.poison ? 0 : record.count), 0)
   return {
     append(arrived) {
+      // A fetch that was under way when the partition went: nobody would ever take it out again.
+      if (closed) return true
       // A fetch may begin before the offset that was asked for.
       const fresh = arrived.filter((record) => record.offset >= next)
       if (fresh.length === 0) return true
@@ -84,6 +87,7 @@ export function createPartitionBuffer(
     },
     nextOffset: () => next,
     close() {
+      closed = true
       budget.release(sizeOfRecords(records))
       records.length = 0
       rows = 0
