@@ -70,7 +70,7 @@ async function sendDay(
         `  accepted ${current.accepted}, stored ${await countStored(clients.client)} | ${await liveMetrics(clients.bi, day)}`,
       )
     }
-  })()
+  })().catch(() => undefined)
   try {
     const totals = await postBatches(generateDay({ day, sessions: SESSIONS, seed: SEED }), {
       url: platform.collectorUrl,

@@ -69,3 +69,12 @@ it.each(['null', '{}', '<html>'])('does not take %s for an answer', async (text)
   const url = await answering([[200, {}, text]])
   await expect(postBatch(url, 'key', { batch: [] })).rejects.toMatchObject({ code: 'collector_refused' })
 })
+
+it('does not try a batch again that failed beside the one that ends it all', async () => {
+  const url = await answering([[503, { 'retry-after': '9' }], [401]])
+  const startedAt = Date.now()
+  const posting = postBatches(batches(2), { url, writeKeys: { shop: 'key' }, concurrency: 2 })
+  await expect(posting).rejects.toMatchObject({ code: 'collector_refused' })
+  expect(Date.now() - startedAt).toBeLessThan(5_000)
+  expect(bodies).toHaveLength(2)
+})

@@ -24,21 +24,32 @@ const BUSY: ReadonlySet<number> = new Set([408, 429])
 /**
  * Posts one batch; repeats it with the same ids while the collector says that it is busy or cannot be reached, so that
  * it is counted once whatever happened to earlier tries.
+ * @param signal ends with the try under way: nobody waits for more
  * @throws EbbError `collector_refused` (a 4xx, with the collector's own code), `collector_unreachable`
  */
-export async function postBatch(url: string, writeKey: string, body: unknown): Promise<Answer> {
+export async function postBatch(
+  url: string,
+  writeKey: string,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const text = JSON.stringify(body)
   for (let tries = 0; ; tries++) {
     const tried = await tryBatch(url, writeKey, text)
     if (tried.answer) return tried.answer
-    if (tries === RETRY_MS.length) {
+    const waitMs = Math.max(RETRY_MS[tries] ?? 0, Math.min(tried.retryAfterMs, LONGEST_WAIT_MS))
+    if (tries === RETRY_MS.length || !(await rested(waitMs, signal))) {
       throw new EbbError(
         'collector_unreachable',
         `the collector did not take a batch in time: ${tried.problem}`,
       )
     }
-    await sleep(Math.max(RETRY_MS[tries]!, Math.min(tried.retryAfterMs, LONGEST_WAIT_MS)))
   }
+}
+
+/** @returns false as soon as the signal fires */
+function rested(ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+  return sleep(ms, true, { signal }).catch(() => false)
 }
 
 type Tried = { answer: Answer } | { answer?: undefined; problem: string; retryAfterMs: number }
@@ -111,12 +122,12 @@ export async function postBatches(
         await sleep(Math.max(0, due - performance.now()), undefined, { signal })
       }
       totals.sent += body.batch.length
-      count(totals, await postBatch(options.url, options.writeKeys[app]!, body))
+      count(totals, await postBatch(options.url, options.writeKeys[app]!, body, signal))
       options.onProgress?.(totals)
     }
   }
   const workers = Array.from({ length: options.concurrency }, worker)
-  // What is under way at the first failure ends by itself, so that the counts are right.
+  // A try that is under way at the first failure is waited for, so that the counts are right.
   await Promise.allSettled(workers.map((one) => one.catch((error) => failing.abort(error))))
   if (!signal.aborted) return totals
   const failed = signal.reason

@@ -231,7 +231,7 @@ export function serverProperties(data: string, port: number, controllerPort: num
     'share.coordinator.state.topic.min.isr': 1,
     // After a SIGKILL the new broker is refused until the session of the dead one is over (9 s by default).
     'broker.session.timeout.ms': 3_000,
-    'broker.heartbeat.interval.ms': 1_000,
+    'broker.heartbeat.interval.ms': 500,
     // Twice a second a record that says nothing, for controllers that follow another: it was a third of an idle broker's CPU.
     'metadata.max.idle.interval.ms': 0,
     'group.initial.rebalance.delay.ms': 0,

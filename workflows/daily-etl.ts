@@ -41,9 +41,14 @@ export async function dailyEtl(input: DailyEtlInput = {}): Promise<DailyEtlResul
   }
   // What erasures changed of past days is shown with this swap, together. Runs that began before this step do without it.
   if (patched('republish-dirty-days'))
-    await heavy.republishDirtyDays.executeWithOptions(
-      { summary: 'Publish the days that erasures touched' },
-      [],
+    await track.part(
+      'publishing the days that erasures touched',
+      () =>
+        heavy.republishDirtyDays.executeWithOptions(
+          { summary: 'Publish the days that erasures touched' },
+          [],
+        ),
+      ({ days }) => `${days} days`,
     )
   const { equal, driftedCount, drifted } = checked.compared
   upsertSearchAttributes([

@@ -13,6 +13,8 @@ export const rowsAttribute = defineSearchAttributeKey('EbbRows', 'INT')
 export interface Tracker {
   /** Runs one step under its name; `outcome` says in a few words what came out. A failure leaves its stage standing, and says why. */
   step<T>(stage: string, work: () => Promise<T>, outcome: (result: T) => string): Promise<T>
+  /** The same for a step that runs did not name when they began: its stage is in the details alone. */
+  part<T>(stage: string, work: () => Promise<T>, outcome: (result: T) => string): Promise<T>
   /** Says a stage without a step of its own: a wait, an escalation, the end. */
   say(stage: string): void
 }
@@ -35,22 +37,27 @@ export function trackProgress(title: string, period: string): Tracker {
     upsertSearchAttributes([{ key: stageAttribute, value: stage }])
     show(`- **${stage}**`)
   }
+  const part: Tracker['part'] = async (stage, work, outcome) => {
+    show(`- **${stage}**`)
+    try {
+      const result = await work()
+      const entry = { stage, outcome: outcome(result) }
+      progress.done.push(entry)
+      ended.push(`- ✓ ${stage}: ${entry.outcome}`)
+      return result
+    } catch (error) {
+      ended.push(`- ✗ ${stage}: ${rootCause(error)}`)
+      throw error
+    } finally {
+      show()
+    }
+  }
   return {
     say,
+    part,
     async step(stage, work, outcome) {
       say(stage)
-      try {
-        const result = await work()
-        const entry = { stage, outcome: outcome(result) }
-        progress.done.push(entry)
-        ended.push(`- ✓ ${stage}: ${entry.outcome}`)
-        show()
-        return result
-      } catch (error) {
-        ended.push(`- ✗ ${stage}: ${rootCause(error)}`)
-        show()
-        throw error
-      }
+      return await part(stage, work, outcome)
     },
   }
 }

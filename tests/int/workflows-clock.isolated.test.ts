@@ -127,20 +127,23 @@ describe('the daily ETL', () => {
     expect(journal.at(-1)).toBe('raiseAlert:drift:purchase')
   })
 
-  it('shows an operator which step failed, and why, beside those that did not', async () => {
-    const failures = { swapDay: { times: 99, code: 'swap_refused', final: true } }
-    await clock.withWorker({ failures }, async (taskQueue) => {
+  it.each([
+    ['swapDay', 'swapping the partition'],
+    ['republishDirtyDays', 'publishing the days that erasures touched'],
+  ])('shows an operator that %s failed, and why, beside what did not', async (activity, stage) => {
+    const failures = { [activity]: { times: 99, code: 'as_told', final: true } }
+    await clock.withWorker({ failures, dirtyDays: 1 }, async (taskQueue) => {
       const handle = await clock.environment.client.workflow.start('dailyEtl', {
         taskQueue,
-        workflowId: 'failed',
+        workflowId: `failed-${activity}`,
         args: [{ day: '2026-11-20' }],
       })
-      expect(await failureCode(handle.result())).toBe('swap_refused')
+      expect(await failureCode(handle.result())).toBe('as_told')
       const { currentDetails } = (await handle.query('__temporal_workflow_metadata')) as {
         currentDetails: string
       }
       expect(currentDetails).toMatch(/^- ✓ waiting for ingest: /m)
-      expect(currentDetails).toMatch(/^- ✗ .*: as the script says$/m)
+      expect(currentDetails.split('\n').at(-1)).toBe(`- ✗ ${stage}: as the script says`)
       expect(currentDetails).not.toContain('**')
     })
   })
