@@ -11,8 +11,8 @@ export const BUFFER_MAX_BYTES = 40 * 1024 * 1024
 export const FETCH_MAX_BYTES = 12 * 1024 * 1024
 export const FETCH_MAX_BYTES_PER_PARTITION = 8 * 1024 * 1024
 /**
- * How long the broker keeps a fetch that finds nothing: the first record ends it. An idle member's end waits for it; so do its leave to join
- * the group again and the first fetch after that.
+ * How long the broker keeps a fetch that finds nothing: the first record ends it. An idle member's end waits for it, and so do its return
+ * to a group that has moved on and the first fetch there.
  */
 export const FETCH_MAX_WAIT_MS = 250
 
