@@ -155,11 +155,8 @@ function createBatchReceiver(deps: {
     const { offset } = messages.at(-1)!
     payload.resolveOffset(offset)
     deps.cutClock.fetched(partition, Number(offset) + 1, Number(highWatermark))
-    const restMs = deps.cutClock.restMs(performance.now())
-    const isCaughtUp = Number(offset) + 1 >= Number(highWatermark)
+    const restMs = deps.cutClock.restMs(partition, performance.now())
     if (restMs > 0) await sleep(restMs)
-    // Another broker's partition is behind, and this fetch would find each record by itself.
-    else if (isCaughtUp) await sleep(FETCH_PAUSE_MS)
     else await deps.pauseAWhile()
     const stillOurs = () => session.isCurrent() && payload.isRunning()
     // The heartbeat throws when the group rebalances; kafkajs then joins again.

@@ -10,13 +10,14 @@ export interface CutClock {
   fetched(partition: number, next: number, head: number): void
   /** Partitions belong to a new session. */
   reset(): void
-  /** Milliseconds for which no lane needs more records than it has; 0: fetch at once. */
-  restMs(now: number): number
+  /** Milliseconds for which no lane needs more records than it has; 0: fetch at once. @param partition whose batch was buffered last */
+  restMs(partition: number, now: number): number
 }
 
 /**
- * An idle lane cuts as soon as records come, so while there is one nothing waits for long. Nor at all while any partition is behind:
- * who waits keeps all partitions of its broker waiting.
+ * An idle lane cuts as soon as records come, so while there is one nothing waits for long. Nor while any partition is behind: who waits
+ * keeps all partitions of its broker waiting. What is caught up waits a moment even then, else another broker would be asked for each
+ * record by itself.
  */
 export function createCutClock(): CutClock {
   const begun = new Map<number, number>()
@@ -29,8 +30,8 @@ export function createCutClock(): CutClock {
       else behind.delete(partition)
     },
     reset: () => behind.clear(),
-    restMs(now) {
-      if (behind.size > 0) return 0
+    restMs(partition, now) {
+      if (behind.size > 0) return behind.has(partition) ? 0 : FETCH_PAUSE_MS
       const untilCutMs = Math.min(now, ...begun.values()) + CUT_INTERVAL_MS - now
       if (untilCutMs <= 0) return FETCH_OVERDUE_PAUSE_MS
       return Math.max(FETCH_PAUSE_MS, untilCutMs - FETCH_LEAD_MS)
