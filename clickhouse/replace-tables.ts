@@ -4,6 +4,12 @@ import type { ClickHouseClient } from './client.ts'
 const KEPT = /^(migrations|erase_.*|rederive_.*|archive_erasure)$/
 
 /**
+ * Of a part that has rows, and not only such as are due to go by the table's TTL: those the server takes at any moment, and then
+ * refuses (26.6 and newer) to replace a partition by none.
+ */
+const IS_ALIVE = `rows > 0 AND (toUnixTimestamp(delete_ttl_info_max) = 0 OR delete_ttl_info_max > now())`
+
+/**
  * Puts the contents of every table of the database `from` in the place of its namesake's in the client's own, a partition at
  * a time and each at once (hard links: no byte is copied). Views do not see it. Both must be of one schema version.
  * @returns partitions that were replaced or dropped
@@ -16,7 +22,7 @@ export async function replaceTables(client: ClickHouseClient, from: string): Pro
   )
   let replaced = 0
   for (const { table } of rows.filter((row) => !KEPT.test(row.table))) {
-    const restored = await partitionsOf(client, from, table)
+    const restored = await partitionsOf(client, from, table, IS_ALIVE)
     const present = await partitionsOf(client, '', table)
     for (const id of restored) {
       await client.command({
@@ -31,11 +37,17 @@ export async function replaceTables(client: ClickHouseClient, from: string): Pro
   return replaced
 }
 
-async function partitionsOf(client: ClickHouseClient, database: string, table: string): Promise<string[]> {
+/** @param condition on parts, one of which must meet it */
+async function partitionsOf(
+  client: ClickHouseClient,
+  database: string,
+  table: string,
+  condition = '1',
+): Promise<string[]> {
   const rows = await ask<{ id: string }>(
     client,
     `SELECT DISTINCT partition_id AS id FROM system.parts
-     WHERE database = if({from:String} = '', currentDatabase(), {from:String}) AND table = {table:String} AND active
+     WHERE database = if({from:String} = '', currentDatabase(), {from:String}) AND table = {table:String} AND active AND ${condition}
      ORDER BY id`,
     database,
     table,
