@@ -9,6 +9,7 @@ import { type MigrationParameters, readMigrations } from './read-migrations.ts'
 
 /** Codes of the errors that migrations throw. */
 export type MigrationErrorCode =
+  | 'clickhouse_too_old'
   | 'bad_migration'
   | 'migration_changed'
   | 'migration_unknown'
@@ -16,6 +17,9 @@ export type MigrationErrorCode =
 
 const FOLDER = pathToFileURL(join(PROJECT_ROOT, 'clickhouse/sql/'))
 const TIMEOUT_MS = 120_000
+
+/** The first that knows `deduplicate_insert`, on which exactly-once rests (insert-events.ts). */
+const OLDEST = { year: 26, release: 2 }
 
 /** Databases and tables by `migrateTables`, then the users that read them. @throws what `migrateTables` throws */
 export async function migrateClickHouse(config: Config, folder: URL = FOLDER): Promise<void> {
@@ -32,8 +36,8 @@ export async function migrateClickHouse(config: Config, folder: URL = FOLDER): P
  * Brings the configured databases to the newest numbered SQL file, and grants them to nobody. Idempotent: a file that was
  * applied is skipped, one that was cut short is run again from its first statement (each is IF NOT EXISTS or OR REPLACE). Two
  * processes may migrate at once.
- * @throws EbbError `migration_changed` when an applied file's text has changed since, `migration_unknown` when the
- *   database is newer than this code, `migration_failed` naming file and statement.
+ * @throws EbbError `clickhouse_too_old`, `migration_changed` when an applied file's text has changed since,
+ *   `migration_unknown` when the database is newer than this code, `migration_failed` naming file and statement.
  */
 export async function migrateTables(config: Pick<Config, 'clickhouse'>, folder: URL = FOLDER): Promise<void> {
   const parameters: MigrationParameters = {
@@ -44,6 +48,7 @@ export async function migrateTables(config: Pick<Config, 'clickhouse'>, folder: 
   const migrations = await readMigrations(folder, parameters)
   const client = createClickHouse(config, { database: '', requestTimeoutMs: TIMEOUT_MS })
   try {
+    refuseOldServer(await readVersion(client))
     const applied = await prepare(client, parameters)
     const newest = Math.max(0, ...applied.keys())
     if (newest > migrations.length) {
@@ -77,6 +82,26 @@ export async function migrateTables(config: Pick<Config, 'clickhouse'>, folder: 
   }
 }
 
+async function readVersion(client: ClickHouseClient): Promise<string> {
+  try {
+    const result = await client.query({ query: 'SELECT version()', format: 'JSONCompactEachRow' })
+    const [row] = await result.json<[string]>()
+    return row?.[0] ?? ''
+  } catch (error) {
+    throw migrationFailed("the server's version", error)
+  }
+}
+
+/** @param version as the server says it: `26.7.2.1`. @throws EbbError `clickhouse_too_old` */
+export function refuseOldServer(version: string): void {
+  const [year = 0, release = 0] = version.split('.').map(Number)
+  if (year > OLDEST.year || (year === OLDEST.year && release >= OLDEST.release)) return
+  throw new EbbError(
+    'clickhouse_too_old',
+    `ClickHouse ${version} cannot count repeated inserts once: Ebb needs ${OLDEST.year}.${OLDEST.release} or newer`,
+  )
+}
+
 /** Makes the databases and the record of migrations; returns the checksum of each applied version. */
 async function prepare(
   client: ClickHouseClient,
@@ -106,7 +131,11 @@ async function run(client: ClickHouseClient, query: string, where: string): Prom
   try {
     await client.command({ query })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new EbbError('migration_failed', `${where}: ${reason}`, { cause: error })
+    throw migrationFailed(where, error)
   }
+}
+
+function migrationFailed(where: string, cause: unknown): EbbError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new EbbError('migration_failed', `${where}: ${reason}`, { cause })
 }
