@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Events of one batch; small, so that a fault meets many batches at different points. */
 export const EVENTS_PER_BATCH = 10
 
+/** 408: the body did not arrive in time, since the collector was paused meanwhile. 429: it is full. */
+const COME_AGAIN: ReadonlySet<number> = new Set([408, 429])
+
 /**
  * Clients that never give up: a batch is sent again, with the same ids and the same bytes, until it is acknowledged.
  * Every event carries a product id of its own, by which the drill finds it again.
@@ -63,7 +66,7 @@ export function startDrillClients(options: {
         signal: AbortSignal.timeout(4_000),
       })
       const answer = (await response.json()) as { accepted?: number }
-      if (response.status >= 400 && response.status < 500 && response.status !== 429) {
+      if (response.status >= 400 && response.status < 500 && !COME_AGAIN.has(response.status)) {
         throw new Error(`the collector refused a good batch: ${response.status} ${JSON.stringify(answer)}`)
       }
       return response.status === 200 && answer.accepted === EVENTS_PER_BATCH

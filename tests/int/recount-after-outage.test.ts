@@ -70,5 +70,5 @@ test('A recount takes the days of a batch that was given up with its own, though
   expect(await readAffectedDays(clickhouse)).toEqual([])
   expect((await readDirtyDays(postgres)).days).toEqual([first!.day])
   for (const who of [first!, second!])
-    expect(await world.verify(1_000).verifyAbsence({ requestId: who.requestId })).toEqual({ found: [] })
+    expect(await world.verify().verifyAbsence({ requestId: who.requestId })).toEqual({ found: [] })
 }, 300_000)

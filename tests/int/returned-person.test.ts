@@ -21,7 +21,7 @@ afterAll(async () => {
 
 const LIMIT_MS = 300_000
 const about = ({ requestId }: ErasedPerson) => ({ requestId })
-const verifier = () => world.verify(2_000)
+const verifier = () => world.verify(10_000)
 const certify = (who: ErasedPerson) => verifier().certify({ ...about(who), kind: 'certificate' })
 
 /** Under the same ids, with a new device: what a collector does once the block is lifted. */

@@ -41,7 +41,7 @@ beforeEach(() => storage.silence([]))
 const LIMIT_MS = 300_000
 const DAY_MS = 86_400_000
 const about = ({ requestId }: ErasedPerson) => ({ requestId })
-const verifier = () => world.verify(2_000)
+const verifier = () => world.verify(10_000)
 const certify = (who: ErasedPerson) => verifier().certify({ ...about(who), kind: 'certificate' })
 const kinds = (who: ErasedPerson) => kindsOf(world, who)
 
