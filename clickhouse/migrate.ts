@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import type { Config } from '../runtime/config.ts'
 import { EbbError } from '../runtime/errors.ts'
 import { PROJECT_ROOT } from '../runtime/project-root.ts'
+import { askRows } from './await-parts-gone.ts'
 import { type ClickHouseClient, createClickHouse } from './client.ts'
 import { migrateUsers } from './migrate-users.ts'
 import { type MigrationParameters, readMigrations } from './read-migrations.ts'
@@ -84,9 +85,8 @@ export async function migrateTables(config: Pick<Config, 'clickhouse'>, folder: 
 
 async function readVersion(client: ClickHouseClient): Promise<string> {
   try {
-    const result = await client.query({ query: 'SELECT version()', format: 'JSONCompactEachRow' })
-    const [row] = await result.json<[string]>()
-    return row?.[0] ?? ''
+    const [row] = await askRows<{ version: string }>(client, 'SELECT version() AS version')
+    return row?.version ?? ''
   } catch (error) {
     throw migrationFailed("the server's version", error)
   }

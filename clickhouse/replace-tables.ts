@@ -1,3 +1,4 @@
+import { askRows } from './await-parts-gone.ts'
 import type { ClickHouseClient } from './client.ts'
 
 /** Of our own bookkeeping, which a restore leaves as it is. */
@@ -15,10 +16,10 @@ const IS_ALIVE = `rows > 0 AND (toUnixTimestamp(delete_ttl_info_max) = 0 OR dele
  * @returns partitions that were replaced or dropped
  */
 export async function replaceTables(client: ClickHouseClient, from: string): Promise<number> {
-  const rows = await ask<{ table: string }>(
+  const rows = await askRows<{ table: string }>(
     client,
     `SELECT name AS table FROM system.tables WHERE database = {from:String} AND engine LIKE '%MergeTree' ORDER BY name`,
-    from,
+    { from },
   )
   let replaced = 0
   for (const { table } of rows.filter((row) => !KEPT.test(row.table))) {
@@ -44,18 +45,12 @@ async function partitionsOf(
   table: string,
   condition = '1',
 ): Promise<string[]> {
-  const rows = await ask<{ id: string }>(
+  const rows = await askRows<{ id: string }>(
     client,
     `SELECT DISTINCT partition_id AS id FROM system.parts
      WHERE database = if({from:String} = '', currentDatabase(), {from:String}) AND table = {table:String} AND active AND ${condition}
      ORDER BY id`,
-    database,
-    table,
+    { from: database, table },
   )
   return rows.map((row) => row.id)
-}
-
-async function ask<Row>(client: ClickHouseClient, query: string, from: string, table = ''): Promise<Row[]> {
-  const result = await client.query({ query, query_params: { from, table }, format: 'JSONEachRow' })
-  return result.json<Row>()
 }
